@@ -1,0 +1,87 @@
+"""`Case`: one call, checked and resolved; what the rooms of the walk hand to each other.
+
+Data only. Whoever needs more than this about a call is asking in the wrong room.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cipp_mcp.call.targets import Target
+from cipp_mcp.call.tenants import EVERY_TENANT, Tenant
+from cipp_mcp.catalog.action import Action
+from cipp_mcp.catalog.effect import Effect
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One call.
+
+    Attributes:
+        arguments: checked, defaults filled in, as written.
+        tenants: what was written -> tenant, for every tenant named.
+        targets: the objects that the plan is about, in the caller's order.
+        others: further objects that are named (delegates, members): resolved for the wire, not what the plan is about.
+        stored: what a merge fills in: place on the wire -> stored value.
+        roles: object id -> names of its privileged directory roles; None when they could not be read.
+        tenant_count: how many tenants AllTenants stands for.
+    """
+
+    action: Action
+    arguments: Mapping[str, Any]
+    effect: Effect
+    tenants: Mapping[str, Tenant] = field(default_factory=dict)
+    targets: tuple[Target, ...] = ()
+    others: tuple[Target, ...] = ()
+    stored: Mapping[str, Any] = field(default_factory=dict)
+    roles: Mapping[str, tuple[str, ...]] | None = field(default_factory=dict)
+    tenant_count: int = 0
+
+    @property
+    def tenant(self) -> Tenant | None:
+        """The first tenant named; None for instance-wide actions."""
+        return next(iter(self.tenants.values()), None)
+
+    @property
+    def everywhere(self) -> bool:
+        return EVERY_TENANT in self.tenants.values()
+
+    @property
+    def count(self) -> int:
+        """How many objects (else tenants) this call touches; at least one."""
+        return max(len(self.targets), self.tenant_count if self.everywhere else len(self.tenants), 1)
+
+    @property
+    def privileged(self) -> bool:
+        """Some target holds a privileged role, or it could not be read whether one does."""
+        return self.roles is None or any(self.roles.get(t.id) for t in self.targets)
+
+    @property
+    def asks(self) -> bool:
+        """Whether a person's yes is needed: by the effect, by number, by a secret in the answer."""
+        if self.effect in {Effect.READ, Effect.PROBE}:
+            return False
+        return (
+            self.effect.asks or self.count > 1 or self.everywhere or (self.effect is Effect.CREATE and self.action.returns_secret)
+        )
+
+    @property
+    def objects(self) -> dict[str, Target]:
+        """What was written -> object, for the wire."""
+        return {t.written: t for t in (*self.targets, *self.others)}
+
+    def kept_arguments(self) -> dict[str, Any]:
+        """The arguments as they may be kept: secrets left out."""
+        secret = {f.name for f in self.action.fields if f.secret}
+        return {k: "(not kept)" if k in secret else v for k, v in self.arguments.items()}
+
+    @property
+    def shown_target(self) -> str:
+        """The targets in one phrase, for our own sentences."""
+        if len(self.targets) == 1:
+            return self.targets[0].name or self.targets[0].id
+        if self.targets:
+            return f"{len(self.targets)} targets"
+        return self.tenant.default_domain if self.tenant else "this CIPP"

@@ -1,0 +1,150 @@
+"""Answer -> what it means for this write, before the read-back has spoken.
+
+HTTP status and text are hints, not evidence: 400 and more never becomes a success by its text, and a 200 whose
+words are not clearly good is not one either. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cipp_mcp.call.case import Case
+from cipp_mcp.call.decode import Answer, Shape, Tone
+from cipp_mcp.call.verify import Evidence
+from cipp_mcp.catalog.effect import Effect
+from cipp_mcp.message import Changed, Word
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is known after the answer, and after the read-back.
+
+    Attributes:
+        says: our sentence about it.
+        next_step: what to do, where there is something to do.
+    """
+
+    word: Word
+    changed: Changed
+    says: str
+    next_step: str = ""
+
+
+def judge_write(case: Case, answer: Answer) -> Verdict:
+    """The provisional word for a write's answer."""
+    if answer.problem:
+        return _judge_problem(answer)
+    if answer.shape is Shape.BROKEN:
+        return Verdict(Word.UNKNOWN, "unknown", "CIPP's answer could not be read.")
+    tones = {line.tone for line in answer.lines}
+    if answer.status >= 400:
+        return _judge_failure(answer, tones)
+    if answer.queue_message or tones == {Tone.QUEUED}:
+        return Verdict(Word.ACCEPTED, "unknown", "CIPP queued the work.")
+    if Tone.BAD in tones:
+        if tones & {Tone.GOOD, Tone.NONE_NEEDED, Tone.QUEUED, Tone.UNCLEAR}:
+            return Verdict(Word.PARTIAL, "yes", "CIPP reports that a part was done and a part was not.")
+        return Verdict(Word.FAILED, "unknown", "CIPP reports a failure.")
+    if not tones:
+        if _carries_data(answer):
+            return Verdict(Word.CLAIMED, "yes", "CIPP answered with data.")
+        return Verdict(Word.UNKNOWN, "unknown", "CIPP answered without a word about the result.")
+    if tones == {Tone.NONE_NEEDED}:
+        return Verdict(Word.UNCHANGED, "no", "CIPP says that nothing needed to change.")
+    if Tone.UNCLEAR in tones and Tone.GOOD not in tones:
+        return Verdict(Word.FAILED, "unknown", "CIPP's answer does not read as a success.")
+    if case.action.settles == "later":
+        return Verdict(Word.ACCEPTED, "unknown", "CIPP accepted the work and does it in the background.")
+    return Verdict(Word.CLAIMED, "yes", "CIPP reports success.")
+
+
+def _judge_problem(answer: Answer) -> Verdict:
+    if not answer.reached:
+        return Verdict(Word.FAILED, "no", answer.problem, answer.hint)
+    return Verdict(Word.UNKNOWN, "unknown", answer.problem, answer.hint)
+
+
+def _judge_failure(answer: Answer, tones: set[Tone]) -> Verdict:
+    told = f"CIPP answered {answer.status}"
+    if len(answer.lines) > 1 and tones & {Tone.GOOD, Tone.QUEUED} and tones & {Tone.BAD, Tone.UNCLEAR}:
+        return Verdict(Word.PARTIAL, "yes", f"{told} and reports that a part was done and a part was not.")
+    if answer.status >= 500 and any(_hides_part(line.text) for line in answer.lines):
+        return Verdict(Word.PARTIAL, "yes", f"{told} with a text that names what was done and what was not.")
+    return Verdict(Word.FAILED, "unknown", f"{told}: it reports a failure.")
+
+
+def _hides_part(text: str) -> bool:
+    """A failure text that also names successes: MFA reset lists what it removed beside what it could not."""
+    lower = text.lower()
+    good = any(w in lower for w in ("successfully", "removed:", "removed method", "were removed", "succeeded"))
+    bad = any(w in lower for w in ("failed", "could not", "not removed", "unable"))
+    return good and bad
+
+
+def _carries_data(answer: Answer) -> bool:
+    """An object that is not a result sentence: the new thing itself (a backup, a created row)."""
+    data = answer.data
+    if isinstance(data, Mapping) and "Results" in data:
+        data = data["Results"]
+    return isinstance(data, Mapping | list) and bool(data)
+
+
+def with_evidence(case: Case, verdict: Verdict, evidence: Evidence | None, was_so: bool) -> Verdict:
+    """The final word: a read-back outranks status and text, both ways.
+
+    Args:
+        evidence: None when no read can show this write.
+        was_so: the state before the call already was the intended one.
+    """
+    word = verdict.word
+    if evidence is None:
+        return _without_evidence(case, verdict)
+    if evidence.all_shown:
+        if word is Word.ACCEPTED:
+            return Verdict(Word.ACCEPTED, verdict.changed, f"{verdict.says} A read-back shows the job.", _follow(case))
+        if was_so and word is not Word.FAILED:
+            return Verdict(Word.UNCHANGED, "no", "It already was so before the call; a read-back shows it.")
+        if was_so:
+            return verdict
+        return Verdict(Word.DONE, "yes", _shown_despite(verdict))
+    if evidence.some_shown:
+        return Verdict(
+            Word.PARTIAL, "yes", "A read-back shows it for a part of the targets only.", "Look at each target in details."
+        )
+    if word is Word.PARTIAL:
+        return verdict
+    if word is Word.FAILED:
+        seen = "A read-back could not be made." if evidence.unreadable else "A read-back does not show the change."
+        return Verdict(word, verdict.changed, f"{verdict.says} {seen}", verdict.next_step)
+    seen = "the read-back failed" if evidence.unreadable else "the read-back does not show it (yet)"
+    return Verdict(Word.UNKNOWN, "unknown", f"{verdict.says} But {seen}.", _check_again(case))
+
+
+def _without_evidence(case: Case, verdict: Verdict) -> Verdict:
+    if verdict.word is Word.ACCEPTED:
+        return Verdict(verdict.word, verdict.changed, verdict.says, _follow(case))
+    if verdict.word is Word.CLAIMED and case.effect is Effect.DESTROY:
+        return Verdict(Word.UNKNOWN, "unknown", f"{verdict.says} No read can show it.", _check_again(case))
+    return verdict
+
+
+def _shown_despite(verdict: Verdict) -> str:
+    if verdict.word is Word.CLAIMED:
+        return "A read-back shows it."
+    return f"A read-back shows it, although: {verdict.says}"
+
+
+def _follow(case: Case) -> str:
+    return "Accepted is not done. list_scheduled_items and list_cipp_logs show the end of it."
+
+
+def _check_again(case: Case) -> str:
+    reason = next((v.claimed for v in case.action.verify if v.claimed), "")
+    return f"Do not send it again. {f'Check by hand: {reason}.' if reason else 'Read the target again in some minutes.'}"
+
+
+def details(answer: Answer, redact: Any) -> list[dict[str, str]]:
+    """CIPP's own lines, labelled as data and with secrets out."""
+    return [{"reads_as": str(line.tone), "text": redact(line.text)} for line in answer.lines if line.text]

@@ -1,0 +1,96 @@
+"""Arguments -> a Case: every tenant and every object that they name, found before anything is decided about them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from cipp_mcp.call.case import Case
+from cipp_mcp.call.desk import Desk
+from cipp_mcp.call.guard.privilege import names, read_roles, refuse_untouchable
+from cipp_mcp.call.merge import read_stored
+from cipp_mcp.call.targets import Target, read_target
+from cipp_mcp.call.tenants import Tenant
+from cipp_mcp.catalog.action import Action, ActionField
+from cipp_mcp.errors import InvalidArguments, UnknownTarget
+
+
+async def resolve_tenants(desk: Desk, action: Action, arguments: Mapping[str, Any]) -> Mapping[str, Tenant]:
+    """What was written -> tenant, for every tenant argument.
+
+    Raises:
+        UnknownTenant: one of them is not exactly one tenant.
+    """
+    found: dict[str, Tenant] = {}
+    for f in _named(action, arguments):
+        if f.kind == "tenant":
+            for written in _keys(arguments[f.name]):
+                found[written] = await desk.tenants.resolve(written, all_tenants=action.all_tenants)
+    return found
+
+
+async def read_case(desk: Desk, action: Action, arguments: Mapping[str, Any], tenants: Mapping[str, Tenant]) -> Case:
+    """The case as far as a read needs it: guests are looked up, because their UPN cannot stand in an address."""
+    case = Case(action, arguments, action.effect_of(arguments), tenants)
+    if case.everywhere:
+        case = replace(case, tenant_count=len(await desk.tenants.all()))
+    guests = [await _find(desk, f, k, case) for f in _objects(action, arguments) for k in _keys(arguments[f.name]) if "#" in k]
+    return replace(case, targets=tuple(guests)) if guests else case
+
+
+async def resolve_targets(desk: Desk, case: Case) -> Case:
+    """Every object that a write names, with its state and its privileged roles.
+
+    Raises:
+        UnknownTarget: one of them is not there.
+        PolicyRefused: one of them is never touched.
+        InvalidArguments: two arguments that must name the same object do not.
+    """
+    targets: dict[str, Target] = {}
+    others: dict[str, Target] = {}
+    for f in _objects(case.action, case.arguments):
+        into = targets if case.action.target in {"", f.name} else others
+        for written in _keys(case.arguments[f.name]):
+            target = await _find(desk, f, written, case)
+            if any(t.id == target.id and t.kind == target.kind for t in targets.values()) and into is targets:
+                raise InvalidArguments([f"{f.name} names {target.name} twice."])
+            if f.sends == "name" and "#" in target.name:
+                raise UnknownTarget(f"{target.name} is a guest; CIPP's {case.action.title} takes members only.")
+            into[written] = target
+    case = replace(case, targets=tuple(targets.values()), others=tuple(others.values()))
+    _check_echoes(case)
+    case = replace(case, stored=await read_stored(desk.send, case))
+    if not (case.targets and case.tenant and case.asks and any(t.kind == "user" for t in case.targets)):
+        return case
+    held = await read_roles(desk.send, case.tenant)
+    await refuse_untouchable(desk.send, case, held)
+    roles = None if held is None else {t.id: names(held[t.id]) for t in case.targets if t.id in held}
+    return replace(case, roles=roles)
+
+
+async def _find(desk: Desk, f: ActionField, written: str, case: Case) -> Target:
+    assert f.kind is not None
+    return await read_target(desk.send, f.kind, desk.catalog.kinds[f.kind], case.tenant, written, deleted=f.deleted)
+
+
+def _check_echoes(case: Case) -> None:
+    """A name that CIPP only echoes must be the target's own, or the trail would tell another story than CIPP's log."""
+    for f in case.action.fields:
+        said = case.arguments.get(f.name)
+        if f.same_as and said is not None:
+            own = case.objects.get(str(case.arguments.get(f.same_as)))
+            if own is not None and str(said).casefold() not in {own.name.casefold(), own.id.casefold()}:
+                raise InvalidArguments([f"{f.name} is not the {f.same_as} that was given: that is {own.name}."])
+
+
+def _named(action: Action, arguments: Mapping[str, Any]) -> list[ActionField]:
+    return [f for f in action.fields if f.kind is not None and f.name in arguments]
+
+
+def _objects(action: Action, arguments: Mapping[str, Any]) -> list[ActionField]:
+    return [f for f in _named(action, arguments) if f.kind != "tenant"]
+
+
+def _keys(value: Any) -> list[str]:
+    return [str(v) for v in value] if isinstance(value, list | tuple) else [str(value)]

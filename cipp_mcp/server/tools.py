@@ -1,0 +1,90 @@
+"""Action <-> Tool, Outcome <-> CallToolResult. Alone knows how MCP wants a result to look."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+import mcp_types as t
+from mcp.shared.exceptions import MCPError
+
+from cipp_mcp.call import perform
+from cipp_mcp.call.desk import Caller, Desk
+from cipp_mcp.call.guard.approve import Channel
+from cipp_mcp.errors import UnknownAction
+from cipp_mcp.message import Outcome, Word
+from cipp_mcp.server.ask import Context, ResultForm, channel_for
+
+log = logging.getLogger("cipp_mcp.server")
+
+PAGE = 200
+INTERNAL = "Something in this server went wrong; it is in the server's log. Whether anything was sent stands in `cipp-mcp audit`."
+
+
+class Tools:
+    """The tools of one server: listing and calling.
+
+    Args:
+        desk: the collaborators of the walk.
+        tools: as listed, sorted.
+    """
+
+    def __init__(self, desk: Desk, tools: list[t.Tool]) -> None:
+        self._desk = desk
+        self._tools = tools
+        self._names = {tool.name for tool in tools}
+
+    async def list_tools(self, _: Context, params: t.PaginatedRequestParams | None) -> t.ListToolsResult:
+        """One page of the list."""
+        cursor = params.cursor if params else None
+        start = int(cursor) if cursor and cursor.isdecimal() and len(cursor) < 6 else 0 if cursor is None else -1
+        if start < 0 or start > len(self._tools):
+            raise MCPError(t.INVALID_PARAMS, "That cursor is not one of this list.")
+        following = str(start + PAGE) if start + PAGE < len(self._tools) else None
+        return t.ListToolsResult(tools=self._tools[start : start + PAGE], next_cursor=following)
+
+    async def call_tool(self, ctx: Context, params: t.CallToolRequestParams) -> t.CallToolResult | t.InputRequiredResult:
+        """One call through the walk."""
+        try:
+            name = self._desk.catalog.get(params.name).name
+        except UnknownAction as error:
+            raise MCPError(t.INVALID_PARAMS, str(error)) from None
+        if name not in self._names:
+            raise MCPError(t.INVALID_PARAMS, "This tool is not on this server's list.")
+        channel = channel_for(ctx, params, self._desk.answer_within)
+        channels: list[Channel] = [channel] if channel else []
+        caller = Caller(channels=channels, progress=_progress(ctx), client=_client(ctx))
+        try:
+            outcome = await perform(self._desk, name, params.arguments or {}, caller)
+        except Exception:  # a bug of ours must not end the session, and its text is not for the client
+            log.exception("call of %s failed", name)
+            outcome = Outcome(Word.UNKNOWN, INTERNAL, writes=True, changed="unknown")
+        if isinstance(channel, ResultForm) and channel.asked is not None and outcome.word is Word.NEEDS_APPROVAL:
+            return channel.result()
+        return to_result(outcome)
+
+
+def to_result(outcome: Outcome) -> t.CallToolResult:
+    """The envelope twice: as compact JSON text and as structured content; each stands alone."""
+    envelope = outcome.envelope()
+    text = json.dumps(envelope, ensure_ascii=False, separators=(",", ":"), default=str)
+    return t.CallToolResult(
+        content=[t.TextContent(type="text", text=text)], structured_content=json.loads(text), is_error=outcome.is_error
+    )
+
+
+def _progress(ctx: Context) -> Any:
+    sent = 0
+
+    async def tell(message: str) -> None:
+        nonlocal sent
+        sent += 1
+        await ctx.session.report_progress(float(sent), None, message)
+
+    return tell
+
+
+def _client(ctx: Context) -> str:
+    about = ctx.session.client_params.client_info if ctx.session.client_params else None
+    return f"{about.name} {about.version}"[:100] if about else "unknown MCP client"

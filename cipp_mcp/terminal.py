@@ -1,0 +1,93 @@
+"""What a person at a terminal sees: tables, plans, outcomes. Plain text that also survives a narrow Windows console.
+
+Presentation only; nothing that decides, sends or stores may enter.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TextIO
+
+from cipp_mcp.call.text import clean
+
+_GOOD = frozenset({"done", "unchanged", "claimed", "accepted"})
+_WAITING = frozenset({"needs_approval", "pending", "partial"})
+
+
+def prepare_streams() -> None:
+    """UTF-8 on both streams whatever the console's code page; what cannot be shown is replaced, never fatal."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(encoding="utf-8", errors="replace")
+
+
+def colours(stream: TextIO) -> bool:
+    """Only on a terminal, and not where NO_COLOR says no."""
+    return stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+
+
+def paint(text: str, code: str, stream: TextIO | None = None) -> str:
+    """The text in a colour, where colours are shown."""
+    return f"\x1b[{code}m{text}\x1b[0m" if colours(stream or sys.stdout) else text
+
+
+def table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Left-aligned columns; the last one is cut to the terminal's width."""
+    cells = [[_cell(v) for v in row] for row in rows]
+    widths = [max(len(h), *(len(r[n]) for r in cells)) if cells else len(h) for n, h in enumerate(headers)]
+    room = max(20, shutil.get_terminal_size((120, 24)).columns - sum(widths[:-1]) - 2 * (len(widths) - 1))
+    lines = [list(headers), ["-" * w for w in widths[:-1]] + ["-" * min(widths[-1], room)], *cells]
+    return "\n".join(
+        "  ".join([*(c.ljust(w) for c, w in zip(r[:-1], widths, strict=False)), _cut(r[-1], room)]).rstrip() for r in lines
+    )
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return clean(str(value)).replace("\n", " ")
+
+
+def _cut(text: str, room: int) -> str:
+    return text if len(text) <= room else f"{text[: room - 1]}…"
+
+
+def outcome(envelope: Mapping[str, Any]) -> str:
+    """An envelope for reading: the word and the sentence, then the rest in indented lines."""
+    word = str(envelope.get("outcome"))
+    colour = "32" if word in _GOOD else "33" if word in _WAITING else "31"
+    lines = [f"{paint(word, colour)}: {clean(str(envelope.get('message', '')))}"]
+    items = envelope.get("items")
+    for key, value in envelope.items():
+        if key in {"outcome", "message", "items", "plan"} or value is None:
+            continue
+        lines.append(f"  {key}: {_inline(value)}")
+    if isinstance(envelope.get("plan"), Mapping):
+        lines += ["", *plan_lines(envelope["plan"], indent="  ")]
+    if isinstance(items, list) and items and all(isinstance(i, Mapping) for i in items):
+        headers = list(dict.fromkeys(k for i in items for k in i))[:6]
+        lines += ["", table(headers, [[_inline(i.get(h)) for h in headers] for i in items])]
+    return "\n".join(lines)
+
+
+def _inline(value: Any) -> Any:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict | Mapping) else value
+
+
+def plan_lines(preview: Mapping[str, Any], indent: str = "") -> list[str]:
+    """A plan's preview, one label a line."""
+    lines = []
+    for label, value in preview.items():
+        if isinstance(value, list | tuple):
+            lines.append(f"{indent}{label.replace('_', ' ')}:")
+            lines += [f"{indent}  - {clean(str(v))}" for v in value]
+        else:
+            lines.append(f"{indent}{label.replace('_', ' ')}: {clean(str(value))}")
+    return lines
