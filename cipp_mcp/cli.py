@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
+from enum import StrEnum
 from typing import Any
 
-from cipp_mcp import __version__, settings, terminal
-from cipp_mcp.errors import CippMcpError, Refused, SettingsError
-
-USAGE, REFUSED = 2, 4
+from cipp_mcp import __version__, examples, manners, operating, settings, setup, terminal, workshop
+from cipp_mcp.errors import SettingsError
+from cipp_mcp.message import Outcome
 
 _EXAMPLES = """\
 examples:
   cipp-mcp demo                                    watch a short administration, no account needed
+  cipp-mcp setup                                   connect your own CIPP, check it, write the clients' configurations
   cipp-mcp serve --demo                            serve a CIPP in a box to an MCP client
   cipp-mcp call list_users --args '{"tenant_filter": "fabrikam.example"}'
   cipp-mcp approve plan_0123...                    say yes to a plan that waits
@@ -38,26 +38,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             parser.print_help()
             return 0
         given = ["serve"]
-    arguments = parser.parse_args(given)
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    try:
+
+    def run() -> int:
+        arguments = parser.parse_args(given)
         code: int = arguments.run(arguments)
-    except CippMcpError as error:
-        return _say_error(error, bool(getattr(arguments, "json", False)))
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 0
-    return code
+        return code
 
-
-def _say_error(error: CippMcpError, as_json: bool) -> int:
-    refused = isinstance(error, Refused)
-    if as_json:
-        print(json.dumps({"outcome": "refused" if refused else "failed", "message": error.message, "next_step": error.hint}))
-    print(f"cipp-mcp: {error}", file=sys.stderr)
-    return REFUSED if refused else USAGE
+    return manners.well_mannered(run, as_json="--json" in given, debug="--debug" in given)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -73,8 +60,15 @@ def _parser() -> argparse.ArgumentParser:
     def command(
         name: str, help_text: str, run: Callable[[argparse.Namespace], int], *, config: bool = True
     ) -> argparse.ArgumentParser:
-        made = commands.add_parser(name, help=help_text, description=help_text)
+        made = commands.add_parser(
+            name,
+            help=help_text,
+            description=help_text,
+            epilog=examples.epilog(name),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
         made.set_defaults(run=run)
+        made.add_argument("--debug", action="store_true", help="log everything, and show where an unexpected error came from")
         if config:
             _settings_flags(made)
         return made
@@ -83,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--yes", action="store_true", help="let the demo client answer the plan instead of you")
     serve = command("serve", "Serve MCP over standard input and output.", _serve)
     serve.add_argument("--demo", action="store_true", help="serve against the built-in CIPP")
+    serve.add_argument("--ticket", default="", help="a reference that stands in every audit record")
     tools = command("tools", "List the tools.", _tools)
     tools.add_argument("--json", action="store_true", help="machine output")
     call = command("call", "Call one tool, as an MCP client would.", _call)
@@ -92,26 +87,26 @@ def _parser() -> argparse.ArgumentParser:
     call.add_argument("--demo", action="store_true", help="call the built-in CIPP")
     call.add_argument("--ticket", default="", help="a reference that stands in every audit record")
     call.add_argument("--json", action="store_true", help="machine output")
-    plans = command("plans", "List the plans that wait for a person or for their call.", _plans)
-    plans.add_argument("--json", action="store_true", help="machine output")
-    approve = command("approve", "Show a plan and say yes to it, on this terminal.", _approve)
-    approve.add_argument("plan_id", metavar="PLAN_ID")
-    audit = command("audit", "Check the audit trail.", _audit)
-    audit.add_argument("what", choices=["verify"])
-    audit.add_argument("--json", action="store_true", help="machine output")
+    operating.add_commands(command, lambda a: _read_settings(a, need_cipp=False))
+    workshop.add_commands(command, lambda a: _read_settings(a, need_cipp=False))
+    setup.add_commands(command, lambda a, need_cipp: _read_settings(a, need_cipp=need_cipp))
+    completion = command("completion", "Print the completion script of a shell.", _completion, config=False)
+    completion.add_argument("shell", choices=["bash", "zsh", "fish", "powershell"])
     return parser
 
 
 def _settings_flags(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("settings (each overrides its environment variable)")
+    group = parser.add_argument_group("settings (each overrides its environment variable, which overrides the profile)")
+    group.add_argument("--profile", default=None, metavar="NAME", help="the profile that `cipp-mcp setup` made")
     for f in fields(settings.Settings):
         if f.metadata["secret"]:
             continue  # a secret never stands on a command line
         flag = f"--{f.name.replace('_', '-')}"
+        meaning = f"{f.metadata['meaning']} ({f.metadata['variable']})"
         if isinstance(f.default, bool):
-            group.add_argument(flag, nargs="?", const="1", default=None, metavar="0|1", help=f.metadata["variable"])
+            group.add_argument(flag, nargs="?", const="1", default=None, metavar="0|1", help=meaning)
         else:
-            group.add_argument(flag, default=None, metavar="VALUE", help=f.metadata["variable"])
+            group.add_argument(flag, default=None, metavar="VALUE", help=meaning)
 
 
 def _read_settings(
@@ -120,7 +115,26 @@ def _read_settings(
     flags = {f.name: getattr(arguments, f.name, None) for f in fields(settings.Settings)}
     import os
 
-    return settings.read({**os.environ, **(environment or {})}, flags, need_cipp=need_cipp)
+    # The built-in CIPP gives everything itself; a profile is about another one.
+    return settings.read(
+        {**os.environ, **(environment or {})},
+        flags,
+        need_cipp=need_cipp,
+        profile=arguments.profile,
+        use_profile=environment is None,
+    )
+
+
+def _completion(arguments: argparse.Namespace) -> int:
+    from cipp_mcp import shell
+    from cipp_mcp.catalog.manifests import tool_names
+
+    named = {"TOOL": tool_names(), "--groups": settings.GROUPS}
+    for f in fields(settings.Settings):
+        if isinstance(f.default, StrEnum):
+            named[f"--{f.name.replace('_', '-')}"] = [str(choice) for choice in type(f.default)]
+    print(shell.SHELLS[arguments.shell](shell.commands_of(_parser(), named)), end="")
+    return 0
 
 
 def _demo(arguments: argparse.Namespace) -> int:
@@ -141,11 +155,14 @@ def _serve(arguments: argparse.Namespace) -> int:
             environment = {**box.environment()}
             if arguments.home is None:
                 environment["CIPP_MCP_HOME"] = home
-            return _serve_with(_read_settings(arguments, need_cipp=True, environment=environment))
-    return _serve_with(_read_settings(arguments, need_cipp=True))
+            return _serve_with(_read_settings(arguments, need_cipp=True, environment=environment), arguments.ticket)
+    return _serve_with(_read_settings(arguments, need_cipp=True), arguments.ticket)
 
 
-def _serve_with(chosen: settings.Settings) -> int:
+def _serve_with(chosen: settings.Settings, ticket: str) -> int:
+    import gc
+
+    gc.disable()  # importing makes garbage of nothing: collecting it costs a tenth of the start
     import anyio
 
     from cipp_mcp import server, wiring
@@ -153,20 +170,23 @@ def _serve_with(chosen: settings.Settings) -> int:
 
     async def serve() -> None:
         catalog = manifests.load().only(chosen.groups)
-        async with wiring.open_desk(chosen, catalog, answer_within=chosen.answer_within) as desk:
-            await server.serve_stdio(desk)
+        gc.freeze()
+        gc.enable()
+        async with wiring.open_desk(chosen, catalog, answer_within=chosen.answer_within, serves=True) as desk:
+            await server.serve_stdio(desk, ticket)
 
     anyio.run(serve)
     return 0
 
 
 def _tools(arguments: argparse.Namespace) -> int:
-    from cipp_mcp import wiring
+    from cipp_mcp.call.guard.policy import read_policy
     from cipp_mcp.catalog import inputs, manifests
 
     chosen = _read_settings(arguments, need_cipp=False)
-    policy = wiring.policy_of(chosen)
-    actions = sorted((a for a in manifests.load().only(chosen.groups) if policy.lists(a)), key=lambda a: (a.group, a.name))
+    catalog = manifests.load()
+    policy = read_policy(chosen, catalog)
+    actions = sorted((a for a in catalog.only(chosen.groups) if policy.lists(a)), key=lambda a: (a.group, a.name))
     if arguments.json:
         listed = [
             {
@@ -209,18 +229,33 @@ def _call_with(chosen: settings.Settings, arguments: argparse.Namespace, given: 
     from cipp_mcp.call import perform
     from cipp_mcp.call.desk import Caller
     from cipp_mcp.catalog import manifests
-    from cipp_mcp.message import Outcome
 
     async def run() -> Outcome:
         catalog = manifests.load().only(chosen.groups)
         within = chosen.answer_within if "confirm" in given else None
         async with wiring.open_desk(chosen, catalog, answer_within=within) as desk:
             caller = Caller(hold=arguments.hold, client="cipp-mcp call", ticket=arguments.ticket, progress=_progress)
-            return await perform(desk, arguments.tool, given, caller)
+            outcome = await perform(desk, arguments.tool, given, caller)
+            return _show_secret(outcome, desk.take_secret)
 
     outcome = anyio.run(run)
     print(json.dumps(outcome.envelope(), ensure_ascii=False) if arguments.json else terminal.outcome(outcome.envelope()))
     return outcome.exit_code
+
+
+def _show_secret(outcome: Outcome, take: Callable[[str], tuple[str, ...] | None]) -> Outcome:
+    """The secret of a call from the terminal goes to the terminal itself; this process ends and cannot keep it."""
+    from cipp_mcp.approval_page.console import show
+
+    handle = dict(outcome.facts.get("secret") or {}).get("handle")
+    if not handle:
+        return outcome
+    said = (
+        "shown on the terminal"
+        if show("\n".join(["The secret, shown once:", *(take(handle) or ())]))
+        else ("lost: there was no terminal to show it on; make the call from a terminal or through an MCP client")
+    )
+    return replace(outcome, facts=dict(outcome.facts) | {"secret": said})
 
 
 async def _progress(message: str) -> None:
@@ -236,55 +271,3 @@ def _arguments(text: str) -> dict[str, Any]:
     if not isinstance(given, dict):
         raise SettingsError("--args is not a JSON object.", hint='Write it as {"name": "value"}.')
     return given
-
-
-def _plans(arguments: argparse.Namespace) -> int:
-    from cipp_mcp import wiring
-    from cipp_mcp.call.shape import now_text
-
-    chosen = _read_settings(arguments, need_cipp=False)
-    store = wiring.plans_of(chosen)
-    rows = [
-        {
-            "plan_id": p.id,
-            "state": "approved" if store.approval(p) else "waiting",
-            "action": p.action,
-            "tenant": p.tenant,
-            "targets": ", ".join(t["name"] or t["id"] for t in p.targets),
-            "expires_at": now_text(p.expires),
-        }
-        for p in store.all()
-    ]
-    if arguments.json:
-        print(json.dumps(rows, ensure_ascii=False))
-    elif rows:
-        print(terminal.table(list(rows[0]), [list(r.values()) for r in rows]))
-    else:
-        print("No plan waits.")
-    return 0
-
-
-def _approve(arguments: argparse.Namespace) -> int:
-    from cipp_mcp import wiring
-    from cipp_mcp.approval_page.console import approve
-
-    chosen = _read_settings(arguments, need_cipp=False)
-    print(approve(arguments.plan_id, wiring.plans_of(chosen), wiring.owner_of(chosen), wiring.trail_of(chosen).append))
-    return 0
-
-
-def _audit(arguments: argparse.Namespace) -> int:
-    from cipp_mcp import wiring
-    from cipp_mcp.call.guard.audit import verify
-    from cipp_mcp.call.guard.seal import Vault
-
-    chosen = _read_settings(arguments, need_cipp=False)
-    verdict = verify(wiring.trail_of(chosen).path, Vault(chosen.home))
-    if arguments.json:
-        found = [{"line": d.line, "kind": d.kind, "says": d.says} for d in verdict.damages]
-        print(json.dumps({"records": verdict.records, "whole": verdict.whole, "damages": found}))
-    elif verdict.whole:
-        print(f"The audit trail is whole: {verdict.records} records.")
-    else:
-        print("\n".join(f"line {d.line}: {d.kind}: {d.says}" for d in verdict.damages))
-    return 0 if verdict.whole else 1

@@ -13,7 +13,8 @@
     │   └── AuditUnavailable     the trail cannot be written, so no write goes out
     └── WireError                the network, the sign-in or CIPP's host
         ├── NotSent              proven: no byte of the request reached CIPP's code
-        │   └── SignInFailed     the token endpoint said no
+        │   ├── SignInFailed     the token endpoint said no
+        │   └── Withdrawn        whoever asked for it gave up before it left
         ├── Lost                 the request left, no usable answer came back
         └── TooLarge             the answer is larger than we accept
 
@@ -124,7 +125,17 @@ class NotSent(WireError):
 
 
 class SignInFailed(NotSent):
-    """The token endpoint refused or did not answer usefully."""
+    """The token endpoint refused or did not answer usefully.
+
+    Attributes:
+        code: the AADSTS number that it gave, or None.
+    """
+
+    code: int | None = None
+
+
+class Withdrawn(NotSent):
+    """The call was cancelled while its request still waited for its turn."""
 
 
 class Lost(WireError):

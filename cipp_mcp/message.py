@@ -5,7 +5,7 @@ Plain frozen data. No behaviour that needs a network, a clock or a catalog may e
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
@@ -33,6 +33,7 @@ class Request:
         repeat: what the wire may do after a fault.
         timeout: seconds to wait for bytes of the answer.
         deadline: seconds for everything, tries and waits included; None leaves it to `timeout`.
+        wanted: asked when the first byte is about to leave; when it says no, none does.
     """
 
     method: Literal["GET", "POST"]
@@ -42,6 +43,7 @@ class Request:
     repeat: Repeat = Repeat.NEVER
     timeout: float = 120.0
     deadline: float | None = None
+    wanted: Callable[[], bool] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

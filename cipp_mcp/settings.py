@@ -1,8 +1,8 @@
-"""One frozen `Settings`: flags over environment over defaults, checked before anything starts.
+"""One frozen `Settings`: flags over environment over a profile over defaults, checked before anything starts.
 
 Names, defaults and meanings live in the field table below, from which the README's settings table and the
-command line are made. A secret never appears in `repr`, a log or an error. No I/O beyond reading the environment
-may enter.
+command line are made. A secret never appears in `repr`, a log or an error. No I/O beyond reading the environment,
+the profile and its secret may enter.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from cipp_mcp import keeping, profiles
 from cipp_mcp.errors import SettingsError
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -106,12 +107,19 @@ def variables() -> list[tuple[str, str, str]]:
 
 
 def read(
-    environment: Mapping[str, str] | None = None, flags: Mapping[str, Any] | None = None, *, need_cipp: bool = True
+    environment: Mapping[str, str] | None = None,
+    flags: Mapping[str, Any] | None = None,
+    *,
+    need_cipp: bool = True,
+    profile: str | None = None,
+    use_profile: bool = True,
 ) -> Settings:
-    """Settings from the environment, overridden by flags (by field name; None means not given).
+    """Settings from a profile, overridden by the environment, overridden by flags (by field name; None means not given).
 
     Args:
         need_cipp: False for commands that never talk to CIPP.
+        profile: the profile's name; the default one where None.
+        use_profile: False where everything is given, as with the built-in CIPP.
 
     Raises:
         SettingsError: names the variable and the fix.
@@ -126,6 +134,8 @@ def read(
             values[f.name] = _parse(f.metadata["variable"], f.default, raw)
     if not values.get("home"):
         values["home"] = _default_home()
+    if use_profile and (chosen := profiles.pick(values["home"], profile)) is not None:
+        values = _of_profile(chosen, values, need_cipp) | values
     if not values.get("policy"):
         values["policy"] = values["home"] / "policy.toml"
     if not values.get("operator"):
@@ -133,6 +143,32 @@ def read(
     settings = Settings(**values)
     _check(settings, need_cipp)
     return settings
+
+
+_ONE_CLIENTS = frozenset({"client_secret", "scope", "token_url"})
+"""What belongs to one API client: never taken from a profile for another client."""
+
+
+def _of_profile(profile: profiles.Profile, given: Mapping[str, Any], need_cipp: bool) -> dict[str, Any]:
+    known = {f.name: f for f in fields(Settings)}
+    values: dict[str, Any] = {}
+    for name, raw in profile.values.items():
+        if name not in known:
+            raise SettingsError(f"The profile {profile.name} holds {name}, which is no setting.", hint="Remove it.")
+        if name not in given:
+            text = ",".join(str(r) for r in raw) if isinstance(raw, list) else raw
+            values[name] = _parse(f"{name} in the profile {profile.name}", known[name].default, text)
+    if urlsplit(str(values.get("proxy", ""))).password:
+        raise SettingsError(
+            f"The proxy in the profile {profile.name} holds a password.", hint="Put it into CIPP_PROXY in the environment."
+        )
+    own = str(profile.values.get("client_id", ""))
+    if given.get("client_id", own) != own:
+        return {n: v for n, v in values.items() if n not in _ONE_CLIENTS}
+    if need_cipp and "client_secret" not in given:
+        secret = keeping.read(given["home"], profiles.secret_name(profile.name))
+        values |= {"client_secret": secret} if secret else {}
+    return values
 
 
 def os_login() -> str:
@@ -212,7 +248,8 @@ def _check(s: Settings, need_cipp: bool) -> None:
     ):
         if not value:
             raise SettingsError(
-                f"{variable} is not set.", hint=f"You find it {where}. To try without a CIPP, add --demo or run `cipp-mcp demo`."
+                f"{variable} is not set.",
+                hint=f"`cipp-mcp setup` asks for it; you find it {where}. To try without a CIPP run `cipp-mcp demo`.",
             )
     if not _NAME.fullmatch(s.tenant_id):
         raise SettingsError("CIPP_TENANT_ID is neither a tenant id nor a domain.", hint=f"Copy the tenant id as shown {where}.")

@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TextIO
 
@@ -24,6 +25,11 @@ def prepare_streams() -> None:
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(encoding="utf-8", errors="replace")
+    reconfigure = getattr(sys.stdin, "reconfigure", None)
+    if reconfigure is not None and not sys.stdin.isatty():
+        reconfigure(encoding="utf-8-sig")  # PowerShell may put a mark in front
+    if sys.platform == "win32":
+        os.system("")  # switches colour sequences on in consoles that know them
 
 
 def colours(stream: TextIO) -> bool:
@@ -34,6 +40,40 @@ def colours(stream: TextIO) -> bool:
 def paint(text: str, code: str, stream: TextIO | None = None) -> str:
     """The text in a colour, where colours are shown."""
     return f"\x1b[{code}m{text}\x1b[0m" if colours(stream or sys.stdout) else text
+
+
+class Progress:
+    """One line on standard error that says what is being waited for; nothing where that is no terminal."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stderr
+        self._width = 0
+
+    def __call__(self, text: str) -> None:
+        if self._stream.isatty():
+            self.clear()
+            shown = _cut(f"{text} …", shutil.get_terminal_size((80, 24)).columns - 1)
+            self._width = len(shown)
+            print(shown, end="", file=self._stream, flush=True)
+
+    def clear(self) -> None:
+        """Take the line away again."""
+        if self._width:
+            print(f"\r{' ' * self._width}\r", end="", file=self._stream, flush=True)
+            self._width = 0
+
+
+def hanging(head: str, text: str, *, width: int) -> list[str]:
+    """A text behind a head of that width, wrapped to the terminal with its further lines below its first."""
+    room = max(40, min(shutil.get_terminal_size((120, 24)).columns, 120) - width)
+    lines = textwrap.wrap(clean(text), room, break_long_words=False, break_on_hyphens=False) or [""]
+    return [f"{head if n == 0 else ' ' * width}{line}".rstrip() for n, line in enumerate(lines)]
+
+
+def difference(lines: Iterable[str]) -> list[str]:
+    """A difference of texts, coloured where colours are shown."""
+    colour = {"+": "32", "-": "31", "@": "36"}
+    return [paint(clean(line), colour[line[0]]) if line[:1] in colour else clean(line) for line in lines]
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

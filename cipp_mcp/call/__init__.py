@@ -6,31 +6,60 @@ what may enter here is the order and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import anyio
 
 from cipp_mcp.call import results
 from cipp_mcp.call.case import Case
-from cipp_mcp.call.decode import read_answer
+from cipp_mcp.call.decode import Answer as Answer
 from cipp_mcp.call.desk import Caller, Desk
-from cipp_mcp.call.encode import encode
+from cipp_mcp.call.follow import check
 from cipp_mcp.call.guard.approve import Reply, Ruling, rule
-from cipp_mcp.call.guard.plan import Plan, draft
-from cipp_mcp.call.judge import Verdict, judge_write, with_evidence
-from cipp_mcp.call.operations import new_operation_id
-from cipp_mcp.call.preview import preview
+from cipp_mcp.call.guard.plan import Plan
+from cipp_mcp.call.judge import Verdict as Verdict
+from cipp_mcp.call.judge import judge_write as judge_write
+from cipp_mcp.call.judge import with_evidence as with_evidence
+from cipp_mcp.call.operations import OPEN_WORDS, Operation, key_of, new_operation_id
+from cipp_mcp.call.planning import plan_of
+from cipp_mcp.call.reading import Reading
+from cipp_mcp.call.records import about, note_refusal
 from cipp_mcp.call.resolve import read_case, resolve_targets, resolve_tenants
-from cipp_mcp.call.secrets import find_secrets
-from cipp_mcp.call.verify import already_so, can_verify, look, note_before
+from cipp_mcp.call.sending import Sending
+from cipp_mcp.call.verify import LOOKS as LOOKS
+from cipp_mcp.call.verify import Evidence as Evidence
+from cipp_mcp.call.verify import already_so as already_so
+from cipp_mcp.call.verify import can_verify as can_verify
+from cipp_mcp.call.verify import look as look
 from cipp_mcp.catalog import inputs
 from cipp_mcp.catalog.effect import Effect
-from cipp_mcp.errors import CippMcpError, PlanRefused, Refused, WireError
+from cipp_mcp.errors import CippMcpError, NotSent, PlanRefused, Refused
+from cipp_mcp.errors import WireError as WireError
 from cipp_mcp.message import Outcome, Word
+
+log = logging.getLogger("cipp_mcp.call")
+
+TELL_EVERY = 5.0
+TELL_AT_MOST = 0.02
+PROBE_AGAIN_AFTER = 60.0
+"""Seconds in which the same probe is taken for a client's own retry; after that a person may well want another push."""
 
 LEFT_FOR_ANSWER = 2.0
 """Seconds kept back from the foreground budget for shaping and sending the answer."""
+
+
+async def _check_operation(desk: Desk, arguments: Mapping[str, Any], within: float | None) -> Outcome:
+    return await check(desk, arguments["operation_id"], within, within)
+
+
+OWN: Mapping[str, Callable[[Desk, Mapping[str, Any], float | None], Awaitable[Outcome]]] = {
+    "check_operation": _check_operation,
+}
+"""The server's own tools: what answers instead of CIPP."""
 
 
 async def perform(desk: Desk, name: str, given: Mapping[str, Any], caller: Caller) -> Outcome:
@@ -40,170 +69,147 @@ async def perform(desk: Desk, name: str, given: Mapping[str, Any], caller: Calle
         name: tool name.
         given: its arguments as they came, `confirm` and `request_options` included.
     """
+    ended: Outcome | None = None
+    broken: Exception | None = None
+    async with anyio.create_task_group() as beside:
+        beside.start_soon(_tell, desk, caller)
+        try:
+            ended = await _performed(desk, name, given, caller)
+        except Exception as error:  # raised as it is, not in a group
+            broken = error
+        beside.cancel_scope.cancel()
+    if ended is None:
+        raise broken or RuntimeError("a call ended without an outcome")
+    return ended
+
+
+async def _tell(desk: Desk, caller: Caller) -> None:
+    """Every five seconds, that the call is still waited for."""
+    while True:
+        await desk.wait(TELL_EVERY)
+        await anyio.sleep(TELL_AT_MOST)
+        await caller.tell("Still waiting")
+
+
+async def _performed(desk: Desk, name: str, given: Mapping[str, Any], caller: Caller) -> Outcome:
     began = desk.clock()
-    writes = False
+    effect = Effect.READ
     try:
         action = desk.catalog.get(name)
-        writes = action.effect not in {Effect.READ, Effect.PROBE}
+        effect = action.effect
         arguments, options = inputs.check(action, given, bounds=desk.bounds)
-        tenants = await resolve_tenants(desk, action, arguments)
-        case = await read_case(desk, action, arguments, tenants)
-        desk.policy.admit(case)
-        if case.effect in {Effect.READ, Effect.PROBE}:
-            return await _read(desk, case, options, began)
-        case = await resolve_targets(desk, case)
-        return await _write(desk, case, given.get("confirm"), options, caller, began)
+        effect = action.effect_of(arguments)
+        if action.own:
+            desk.policy.admit(Case(action, arguments, effect))
+            return await OWN[action.name](desk, arguments, _left(desk, began))
+        if action.effect is Effect.READ:
+            operation = new_operation_id()
+            reading = Reading(desk, operation, action, arguments, options.get("timeout", desk.bounds["timeout"]), caller)
+            return await desk.running.run(operation, reading.run, _left(desk, began)) or results.read_pending(operation)
+        with _in_time(_left(desk, began)):
+            case = await read_case(desk, action, arguments, await resolve_tenants(desk, action, arguments))
+            desk.policy.admit(case)
+            case = await resolve_targets(desk, case)
+        return await _write(desk, case, given.get("confirm"), caller, began)
     except CippMcpError as error:
-        if isinstance(error, Refused):
-            await _note_refusal(desk, name, error, caller, writes)
-        return results.from_error(error, writes)
+        if isinstance(error, Refused) and effect is not Effect.READ:
+            await note_refusal(desk, name, error, caller)
+        return results.from_error(error, effect)
 
 
-async def _read(desk: Desk, case: Case, options: Mapping[str, float], began: float) -> Outcome:
-    request = encode(
-        case.action,
-        case.arguments,
-        case.tenants,
-        case.objects,
-        timeout=options.get("timeout", desk.bounds["timeout"]),
-        deadline=_left(desk, began),
-    )
-    return results.read_outcome(case, read_answer(await desk.send(request)), desk.now())
+@contextmanager
+def _in_time(seconds: float | None) -> Iterator[None]:
+    """What comes before a plan must not take longer than the caller waits."""
+    with anyio.move_on_after(seconds) as limit:
+        yield
+    if limit.cancelled_caught:
+        hint = "Nothing was sent. Call again in a minute; CIPP may be starting."
+        raise NotSent("CIPP did not answer in time for what has to be read first.", hint=hint)
 
 
-async def _write(desk: Desk, case: Case, confirm: Any, options: Mapping[str, float], caller: Caller, began: float) -> Outcome:
+async def _write(desk: Desk, case: Case, confirm: Any, caller: Caller, began: float) -> Outcome:
     """A write: planned and asked for where it must be, then run."""
-    plan: Plan | None = None
-    if case.asks:
-        plan = await _plan(desk, case, confirm, caller)
+    same = await anyio.to_thread.run_sync(desk.operations.latest, key_of(case))
+    if (earlier := await _open_before(desk, case, same, began)) is not None:
+        return results.same_again(earlier)
+    case = replace(case, done_before=_done_before(desk, same))
+    call = Sending(desk, new_operation_id(), case, caller, known=same.id if same else "")
+    if desk.policy.must_ask(case):
+        await anyio.to_thread.run_sync(desk.count, case, confirm is not None and desk.policy.flag_may(case), False)
+        plan = await plan_of(desk, case, confirm, caller)
         ruling = await _ask(desk, case, plan, confirm, caller, began)
         if ruling.reply is Reply.LATER:
             return results.needs_approval(case, plan, caller, desk.policy)
-        await desk.record("approve", _about(case, plan, caller) | {"reply": str(ruling.reply), "channel": ruling.channel})
+        if not ruling.recorded:
+            await desk.record("approve", about(case, plan, caller) | {"reply": str(ruling.reply), "channel": ruling.channel})
         if ruling.reply is Reply.NO:
             desk.plans.claim(plan, "declined")
             raise PlanRefused(ruling.why or "The person said no.")
-        if ruling.waited:
-            case = await _same_case(desk, case, plan)
-        if not await anyio.to_thread.run_sync(desk.plans.claim, plan):
-            raise PlanRefused("This plan was used already; a plan runs once.")
+        call.plan, call.flag, call.stale = plan, ruling.channel == "flag", ruling.waited
     elif confirm is not None:
         raise PlanRefused("This call needs no confirm; the id given belongs to another call.")
-    operation = new_operation_id()
-    # Before the first byte: without this record nothing goes out.
-    await desk.record("intent", _about(case, plan, caller) | {"operation": operation})
-    within = _left(desk, began)
-    ended = await desk.operations.run(operation, lambda: _run(desk, case, operation, options, caller, plan), within)
-    return ended or results.still_running(case, operation)
+    elif caller.hold:
+        hint = "Nothing was sent. Call it without --hold to run it."
+        raise PlanRefused("This call asks nobody, so there is no plan to hold.", hint=hint)
+    ended = await desk.running.run(call.operation, call.run, _left(desk, began), withdraw=call.withdraw)
+    return ended or results.still_running(case, call.operation)
 
 
-async def _run(
-    desk: Desk, case: Case, operation: str, options: Mapping[str, float], caller: Caller, plan: Plan | None
-) -> Outcome:
-    """Send, decode, read back, record. Shielded: whoever cancels, the outcome is on disk."""
-    answer = None
-    try:
-        before = await note_before(desk.send, desk.catalog.kinds, case)
-        was_so = already_so(case)
-        request = encode(case.action, case.arguments, case.tenants, case.objects, case.stored)
-        answer = read_answer(await desk.send(request))
-        verdict = judge_write(case, answer)
-    except WireError as error:
-        before, was_so = {}, already_so(case)
-        word = Word.UNKNOWN if error.sent else Word.FAILED
-        verdict = Verdict(word, "unknown" if error.sent else "no", error.message, error.hint)
-    evidence = None
-    if can_verify(case) and not (verdict.word is Word.FAILED and verdict.changed == "no"):
-        await caller.progress("Reading back whether it happened")
-        evidence = await look(desk.send, desk.catalog.kinds, case, before, wait=desk.wait)
-    verdict = with_evidence(case, verdict, evidence, was_so)
-    secrets = find_secrets(answer.data if answer else None, case.action.redact, sentences=case.action.returns_secret)
-    outcome = results.write_outcome(case, verdict, answer, evidence, operation, secrets)
-    await desk.record(
-        "outcome", _about(case, plan, caller) | {"operation": operation} | results.for_trail(outcome, answer, evidence)
-    )
-    return outcome
+async def _open_before(desk: Desk, case: Case, same: Operation | None, began: float) -> Outcome | None:
+    """Where an earlier call stands that is still open: the same one, or one of this action on a target of it.
 
-
-async def _plan(desk: Desk, case: Case, confirm: Any, caller: Caller) -> Plan:
-    """The plan of this call: the one that `confirm` names, the one that waits already, or a new one."""
-    fresh = draft(case, preview(case), desk.owner, desk.policy.digest, now=desk.now(), held=caller.hold)
-    if confirm is not None:
-        plan = desk.plans.get(confirm, desk.owner)
-        _must_agree(desk, plan, fresh)
-        return plan
-    waiting = desk.plans.waiting(fresh.digest, desk.owner)
-    if waiting is not None:
-        return waiting
-    desk.plans.save(fresh)
-    await desk.record("plan", _about(case, fresh, caller) | {"held": caller.hold})
-    return fresh
-
-
-def _must_agree(desk: Desk, plan: Plan, fresh: Plan) -> None:
-    """The plan that was approved is the one that this call would make now, or it does not run."""
-    if plan.digest == fresh.digest:
-        return
-    if any(plan.facts.get(k) != fresh.facts.get(k) for k in ("action", "arguments", "tenants")):
-        raise PlanRefused(
-            "This plan is for other arguments than these.", hint="Nothing was sent. Repeat the plan's own arguments."
+    Raises:
+        Refused: the other call's end is unknown, so this action is locked on its target.
+    """
+    if same is not None and same.word in OPEN_WORDS:
+        return await check(desk, same.id, 1.0, _left(desk, began))
+    left = PROBE_AGAIN_AFTER - (desk.now() - same.ended) if same is not None and same.word != Word.FAILED.value else 0.0
+    if same is not None and case.effect is Effect.PROBE and left > 0:
+        raise Refused(
+            f"The same {case.action.title} ended a moment ago ({same.id}).",
+            hint=f"Nothing was sent. check_operation shows its end; it can be made again in {max(int(left), 1)} s.",
         )
-    desk.plans.claim(plan, "stale")
-    raise PlanRefused("What the plan was made for has changed since: the target's state, the policy or the tool.")
+    locked = await anyio.to_thread.run_sync(desk.operations.lock_on, case)
+    if locked is not None and (await check(desk, locked.id, 1.0, _left(desk, began))).word is Word.UNKNOWN:
+        raise Refused(
+            f"An earlier {case.action.title} on {locked.named} ended unknown, so this action is locked on it.",
+            hint=f"Nothing was sent. check_operation with operation_id {locked.id}; the lock ends by itself after 15 minutes.",
+        )
+    return None
 
 
-async def _same_case(desk: Desk, case: Case, plan: Plan) -> Case:
-    """Read the targets again after a yes that took time."""
-    again = await resolve_targets(desk, case)
-    _must_agree(desk, plan, draft(again, preview(again), desk.owner, desk.policy.digest, now=desk.now(), held=plan.held))
-    return again
+def _done_before(desk: Desk, same: Operation | None) -> str:
+    """How long ago the very same call was done, in words; empty when it was not."""
+    if same is None or same.word not in {Word.DONE.value, Word.CLAIMED.value, Word.PARTIAL.value}:
+        return ""
+    minutes = max(int((desk.now() - same.ended) // 60), 0)
+    ago = "less than a minute ago" if minutes == 0 else f"{minutes} minute{'s' if minutes > 1 else ''} ago"
+    return f"The same call was {same.word} {ago} ({same.id})."
 
 
 async def _ask(desk: Desk, case: Case, plan: Plan, confirm: Any, caller: Caller, began: float) -> Ruling:
     if caller.hold:
         return Ruling(Reply.LATER)
+    opened = (
+        not caller.channels and desk.open_page is not None and desk.plans.approval(plan) is None and await desk.open_page(plan)
+    )
 
     async def stored_yes() -> bool:
         """Wait, with progress, for a yes that is given in a terminal or on the page."""
-        until = _left(desk, began)
-        with anyio.move_on_after(until):
-            while desk.plans.approval(plan) is None:
-                await caller.progress(f"Waiting for a person's yes to plan {plan.short}")
+        with anyio.move_on_after(_left(desk, began)):
+            while desk.plans.approval(plan) is None and not desk.plans.is_used(plan):
+                await caller.tell(f"Waiting for a person's yes to plan {plan.short}")
                 await anyio.sleep(0.25)
             return True
         return False
 
     flag = confirm is not None and desk.policy.flag_may(case)
-    return await rule(plan, desk.plans, caller.channels, flag=flag, wait_for_stored=stored_yes if confirm else None)
+    return await rule(plan, desk.plans, caller.channels, flag=flag, wait_for_stored=stored_yes if confirm or opened else None)
 
 
 def _left(desk: Desk, began: float) -> float | None:
+    """Seconds until the caller must have something; a call that starts late still gets a moment."""
     if desk.answer_within is None:
         return None
-    return max(desk.answer_within - LEFT_FOR_ANSWER - (desk.clock() - began), min(1.0, desk.answer_within))
-
-
-def _about(case: Case, plan: Plan | None, caller: Caller) -> dict[str, Any]:
-    """What stands in every record of one call."""
-    facts: dict[str, Any] = {
-        "action": case.action.name,
-        "effect": str(case.effect),
-        "endpoint": case.action.endpoint,
-        "tenant": case.tenant.default_domain if case.tenant else None,
-        "targets": [t.fact() for t in case.targets],
-        "arguments": case.kept_arguments(),
-        "client": caller.client,
-        "ticket": caller.ticket,
-    }
-    return facts | ({"plan": plan.id, "plan_digest": plan.digest} if plan else {})
-
-
-async def _note_refusal(desk: Desk, name: str, error: Refused, caller: Caller, writes: bool) -> None:
-    """A refused write stands in the trail. That the trail is broken is no reason to say anything but the refusal."""
-    if writes:
-        try:
-            await desk.record(
-                "refuse", {"action": name, "why": type(error).__name__, "client": caller.client, "ticket": caller.ticket}
-            )
-        except CippMcpError:
-            return
+    kept = min(LEFT_FOR_ANSWER, desk.answer_within / 10)
+    return max(desk.answer_within - kept - (desk.clock() - began), kept / 2)

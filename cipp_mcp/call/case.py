@@ -11,6 +11,7 @@ from typing import Any
 
 from cipp_mcp.call.targets import Target
 from cipp_mcp.call.tenants import EVERY_TENANT, Tenant
+from cipp_mcp.call.text import marked
 from cipp_mcp.catalog.action import Action
 from cipp_mcp.catalog.effect import Effect
 
@@ -26,6 +27,8 @@ class Case:
         others: further objects that are named (delegates, members): resolved for the wire, not what the plan is about.
         stored: what a merge fills in: place on the wire -> stored value.
         roles: object id -> names of its privileged directory roles; None when they could not be read.
+        tainted: this session has read text that tries to give orders; approvals are one level stronger.
+        done_before: the same call was done a short while ago, in words; empty when not.
         tenant_count: how many tenants AllTenants stands for.
     """
 
@@ -38,6 +41,8 @@ class Case:
     stored: Mapping[str, Any] = field(default_factory=dict)
     roles: Mapping[str, tuple[str, ...]] | None = field(default_factory=dict)
     tenant_count: int = 0
+    tainted: bool = False
+    done_before: str = ""
 
     @property
     def tenant(self) -> Tenant | None:
@@ -60,9 +65,11 @@ class Case:
 
     @property
     def asks(self) -> bool:
-        """Whether a person's yes is needed: by the effect, by number, by a secret in the answer."""
+        """Whether a person's yes is needed: by the effect, by number, by a secret in the answer, by a call just made."""
         if self.effect in {Effect.READ, Effect.PROBE}:
             return False
+        if self.done_before and self.effect is not Effect.SET:
+            return True
         return (
             self.effect.asks or self.count > 1 or self.everywhere or (self.effect is Effect.CREATE and self.action.returns_secret)
         )
@@ -81,7 +88,7 @@ class Case:
     def shown_target(self) -> str:
         """The targets in one phrase, for our own sentences."""
         if len(self.targets) == 1:
-            return self.targets[0].name or self.targets[0].id
+            return marked(self.targets[0].name or self.targets[0].id)
         if self.targets:
             return f"{len(self.targets)} targets"
         return self.tenant.default_domain if self.tenant else "this CIPP"

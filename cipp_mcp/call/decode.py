@@ -7,12 +7,17 @@ declared type; an unknown wording is never a success. No network, no judgement b
 from __future__ import annotations
 
 import json
+import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from cipp_mcp.call.tones import QUEUE, lines_of
+from cipp_mcp.call.tones import Line as Line
+from cipp_mcp.call.tones import Tone as Tone
+from cipp_mcp.call.tones import tone_of as tone_of
 from cipp_mcp.message import Json, Response
 
 DEEPEST = 200
@@ -26,24 +31,6 @@ class Shape(StrEnum):
     HTML = "html"
     EMPTY = "empty"
     BROKEN = "broken"  # says JSON, is not
-
-
-class Tone(StrEnum):
-    """How one line of an answer reads."""
-
-    GOOD = "good"
-    BAD = "bad"
-    NONE_NEEDED = "none_needed"
-    QUEUED = "queued"
-    UNCLEAR = "unclear"
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One result entry of CIPP: its text and how it reads."""
-
-    tone: Tone
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,57 +58,32 @@ class Answer:
     queue_message: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
-    def rows(self, path: str = "") -> list[dict[str, Any]]:
-        """The rows of a list answer: a bare list, the list under `path` or `Results`, or a single object as one row."""
+    def at(self, path: str = "") -> Json:
+        """What stands where a list is expected: under `path`, under `Results`, or as the whole answer."""
         found: Json = self.data
         for part in path.split(".") if path else ():
             found = found.get(part) if isinstance(found, Mapping) else None
         if not path and isinstance(found, Mapping) and "Results" in found:
             found = found["Results"]
+        return found
+
+    def rows(self, path: str = "") -> list[dict[str, Any]]:
+        """The rows of a list answer: a bare list, the list under `path` or `Results`, or a single object as one row."""
+        found = self.at(path)
         if isinstance(found, Mapping):
             found = [dict(found)]
-        return [r for r in found if isinstance(r, dict)] if isinstance(found, list) else []
+        if not isinstance(found, list):
+            return []
+        if path and found and all(_is_value(r) for r in found):  # a count, or field names
+            return [{"value": r} for r in found]
+        return [r for r in found if isinstance(r, dict)]
 
 
-_QUEUE = re.compile(r"\s*(loading data|still loading data|data still processing|loading \d+ rows)", re.IGNORECASE)
-_SCHEDULED_JOB = re.compile(r"scheduled job with id|has been scheduled|scheduled .{0,60}\btask\b|queued", re.IGNORECASE)
-_BAD = re.compile(
-    r"^\W*(failed|failure|error|could ?n[o']t|unable|cannot|can't|no valid|not |invalid|exception|warning)"
-    r"|\b(fail(ed|ure|s)?|errors?|denied|forbidden|unauthori[sz]ed|insufficient|does not exist|was not|were not|not found"
-    r"|not supported|could not|cannot|unable to|not permitted|not allowed|exception|timed? ?out|rejected|aborted)\b",
-    re.IGNORECASE,
-)
-_GOOD = re.compile(
-    r"\b(success(ful(ly)?)?|succeeded|completed?|added|removed|deleted|created|updated|enabled|disabled|assigned|unassigned|restored"
-    r"|converted|cleared|revoked|started|saved|granted|changed|dismissed|accepted|set|sent|synced|scheduled|applied|reset|done|ok)\b",
-    re.IGNORECASE,
-)
-_NONE_NEEDED = re.compile(
-    r"^\s*no \w+( \w+)? (changes? )?(needed|required)|already (exists|set|assigned|enabled|disabled|cleared)", re.I
-)
+def _is_value(entry: Any) -> bool:
+    return isinstance(entry, int | float) or (isinstance(entry, str) and bool(entry) and not re.search(r"\s", entry))
+
+
 _REFUSAL = "access to this"
-
-
-def tone_of(text: str, state: str = "") -> Tone:
-    """How a line reads. A state that CIPP gives outranks the words; words that are neither good nor bad are unclear."""
-    match state.strip().lower():
-        case "success" | "updated" | "created":
-            return Tone.GOOD
-        case "error" | "failed" | "failure":
-            return Tone.BAD
-        case "warning" | "info":
-            return Tone.BAD if _BAD.search(text) else Tone.UNCLEAR if state.strip().lower() == "warning" else Tone.GOOD
-        case _:
-            pass
-    if _NONE_NEEDED.search(text):
-        return Tone.NONE_NEEDED
-    if _QUEUE.match(text):
-        return Tone.QUEUED
-    if _BAD.search(text):
-        return Tone.BAD
-    if _SCHEDULED_JOB.search(text):
-        return Tone.QUEUED
-    return Tone.GOOD if _GOOD.search(text) else Tone.UNCLEAR
 
 
 def read_answer(response: Response) -> Answer:
@@ -131,7 +93,7 @@ def read_answer(response: Response) -> Answer:
     if refusal is not None:
         return refusal
     queue_id, message, metadata = _queue(data)
-    lines = tuple(_lines(data))
+    lines = tuple(lines_of(data))
     return Answer(response.status, shape, data, "", "", True, lines, queue_id, message, metadata)
 
 
@@ -152,7 +114,7 @@ def _body(response: Response) -> tuple[Shape, Json]:
     if _depth(text) > DEEPEST:
         return Shape.BROKEN, None
     try:
-        data = json.loads(text, parse_constant=_refuse_constant)
+        data = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
     except (ValueError, RecursionError):
         # CIPP writes some plain texts under a JSON content type.
         return (Shape.BROKEN, None) if text[0] in '[{"' else (Shape.TEXT, text)
@@ -165,10 +127,21 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(name)
 
 
+def _finite(text: str) -> float:
+    """A number that JSON can carry on: 1e999 would become infinity."""
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(text)
+    return number
+
+
 def _depth(text: str) -> int:
-    """Nesting by counting brackets outside strings, so that no parser is asked to recurse thousands deep."""
+    """Nesting by counting brackets outside strings, so that no parser is asked to recurse thousands deep.
+
+    A string that never ends is taken whole: trying again at each of its quotes would take quadratic time.
+    """
     deepest = depth = 0
-    for token in re.finditer(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', text):
+    for token in re.finditer(r'(?s)"(?:[^"\\]|\\.)*+"?|[\[{]|[\]}]', text):
         match token.group()[0]:
             case "[" | "{":
                 depth += 1
@@ -211,8 +184,8 @@ def _refusal(response: Response, shape: Shape, data: Json) -> Answer | None:
         return no("CIPP's core did not process the request.", "Look at the state before trying again.", reached=True)
     if status == 429:
         return no("CIPP's host says that there were too many requests (429).", "Wait a minute, then call again.")
-    if status == 503:
-        return _unavailable(status, shape, text)
+    if status == 503 and shape is not Shape.JSON:
+        return _unavailable(response, shape, text)
     if shape is Shape.HTML:
         return no(
             f"An HTML page came back (status {status}) where CIPP's data was expected.",
@@ -228,10 +201,13 @@ def _refusal(response: Response, shape: Shape, data: Json) -> Answer | None:
     return None
 
 
-def _unavailable(status: int, shape: Shape, text: str) -> Answer:
+def _unavailable(response: Response, shape: Shape, text: str) -> Answer:
     if text.lower().startswith("this feature has been disabled"):
-        return Answer(status, shape, None, "This feature is switched off in CIPP.", "Enable it in CIPP's feature flags.", False)
-    return Answer(status, shape, None, "CIPP's host is not available (503).", "Wait a minute, then call again.", False)
+        return Answer(503, shape, None, "This feature is switched off in CIPP.", "Enable it in CIPP's feature flags.", False)
+    # Only a host that says when to come again refused before CIPP's function ran; a worker that died says the rest.
+    told = "retry-after" in response.headers
+    hint = "Wait a minute, then call again." if told else "Wait a minute; CIPP may have handled the request all the same."
+    return Answer(503, shape, None, "CIPP's host is not available (503).", hint, reached=not told)
 
 
 def _access(text: str) -> tuple[str, str]:
@@ -251,30 +227,13 @@ def _queue(data: Json) -> tuple[str, str, Mapping[str, Any]]:
         message = str(meta.get("QueueMessage") or "")
         waiting = bool(message or meta.get("Queued"))
         return str(meta.get("QueueId") or ""), (message or "Queued") if waiting else "", meta
+    if isinstance(data, Mapping) and data.get("Waiting") is True:
+        return str(data.get("GUID") or ""), "Waiting", {}
     rows = data if isinstance(data, list) else [data] if isinstance(data, Mapping) else []
     if len(rows) == 1 and isinstance(row := rows[0], Mapping):
         texts = [v for v in row.values() if isinstance(v, str)]
-        if waiting_text := next((t for t in texts if _QUEUE.match(t)), ""):
+        if waiting_text := next((t for t in texts if QUEUE.match(t)), ""):
             return str(row.get("QueueId") or ""), waiting_text, {}
-    if isinstance(data, str) and _QUEUE.match(data):
+    if isinstance(data, str) and QUEUE.match(data):
         return "", data, {}
     return "", "", {}
-
-
-def _lines(data: Json) -> Iterator[Line]:
-    """Every result entry, however nested: texts, {resultText, state}, {Error}, {Results: …}."""
-    if isinstance(data, str):
-        if data.strip():
-            yield Line(tone_of(data), data)
-    elif isinstance(data, list):
-        for inner in data:
-            yield from _lines(inner)
-    elif isinstance(data, Mapping):
-        folded = {str(k).lower(): v for k, v in data.items()}
-        if "resulttext" in folded or "state" in folded:
-            text = str(folded.get("resulttext") or folded.get("message") or "")
-            yield Line(tone_of(text, str(folded.get("state") or "")), text)
-        elif error := folded.get("error") or folded.get("errors"):
-            yield Line(Tone.BAD, error if isinstance(error, str) else json.dumps(error))
-        elif "results" in folded:
-            yield from _lines(folded["results"])

@@ -5,20 +5,41 @@ The same walk runs in a unit test with a function for `send`, in the demo over l
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from cipp_mcp.call.case import Case
+from cipp_mcp.call.encode import WRITE_TIMEOUT
 from cipp_mcp.call.guard.approve import Channel
-from cipp_mcp.call.guard.plan import Owner
+from cipp_mcp.call.guard.handover import Handle
+from cipp_mcp.call.guard.plan import Owner, Plan
 from cipp_mcp.call.guard.policy import Policy
 from cipp_mcp.call.guard.store import PlanStore
-from cipp_mcp.call.operations import Operations
+from cipp_mcp.call.operations import OperationBook
+from cipp_mcp.call.running import Running
+from cipp_mcp.call.secrets import Found
 from cipp_mcp.call.targets import Send
 from cipp_mcp.call.tenants import TenantBook
 from cipp_mcp.catalog.manifests import Catalog
 
+log = logging.getLogger("cipp_mcp.call")
+
 Record = Callable[[str, Mapping[str, Any]], Awaitable[None]]
+
+
+@dataclass
+class Session:
+    """What this process has seen so far.
+
+    Attributes:
+        tainted: a result held text that tries to give orders; from then on approvals are one level stronger.
+        left_unknown: intents of dead processes; shown with the first answer.
+    """
+
+    tainted: bool = False
+    left_unknown: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True)
@@ -28,9 +49,15 @@ class Desk:
     Attributes:
         send: one request to CIPP.
         record: one audit record, on disk when it returns. Raises AuditUnavailable.
+        count: checks ceilings and the breaker for (case, by the flag, count it). Raises PolicyRefused.
+        note_unknown: counts an unknown end; True when that stops remove and destroy.
+        hand_over: keeps secrets for a person to open once; None when the operator wants them in the result.
+        take_secret: opens a handle, once.
+        open_page: shows a plan beside the client; False where no browser can be opened.
         clock: monotonic seconds. now: epoch seconds.
         wait: sleeps that many seconds, scaled by CIPP_MCP_WAIT_SCALE.
         answer_within: seconds until a call hands out a plan or a handle; None waits to the end.
+        write_timeout: seconds for CIPP's answer to a write.
         bounds: the operator's bound for each request option.
     """
 
@@ -40,12 +67,20 @@ class Desk:
     policy: Policy
     plans: PlanStore
     record: Record
-    operations: Operations
+    operations: OperationBook
+    running: Running
+    count: Callable[[Case, bool, bool], None]
+    note_unknown: Callable[[], bool]
+    hand_over: Callable[[Case, Found], Awaitable[Handle | None]]
     owner: Owner
     clock: Callable[[], float]
     now: Callable[[], float]
     wait: Callable[[float], Awaitable[None]]
     answer_within: float | None = 45.0
+    write_timeout: float = WRITE_TIMEOUT
+    take_secret: Callable[[str], tuple[str, ...] | None] = lambda _: None
+    open_page: Callable[[Plan], Awaitable[bool]] | None = None
+    session: Session = field(default_factory=Session)
     bounds: Mapping[str, float] = field(default_factory=lambda: {"timeout": 120.0, "batch_size": 4, "batch_interval": 0.0})
 
 
@@ -70,3 +105,10 @@ class Caller:
     progress: Callable[[str], Awaitable[None]] = _silent
     client: str = ""
     ticket: str = ""
+
+    async def tell(self, message: str) -> None:
+        """Progress. A client that has gone is no reason to stop anything."""
+        try:
+            await self.progress(message)
+        except Exception as error:
+            log.debug("progress could not be told (%s)", type(error).__name__)

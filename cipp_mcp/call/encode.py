@@ -30,6 +30,7 @@ def encode(
     stored: Mapping[str, Any] | None = None,
     *,
     timeout: float = 120.0,
+    write_timeout: float = WRITE_TIMEOUT,
     deadline: float | None = None,
 ) -> Request:
     """The one request of this call.
@@ -60,7 +61,7 @@ def encode(
         if wire is _OMIT:
             continue
         if f.to == "body":
-            whole = overlay((stored or {}).get("body"), wire)
+            whole = _laid(action, (stored or {}).get("body"), wire)
         else:
             _put(query, body, f.to, wire)
         for place, constant in f.sets.items():
@@ -72,7 +73,7 @@ def encode(
         query,
         _body(action, body, whole, each),
         repeat_of(effect),
-        timeout if effect is Effect.READ else WRITE_TIMEOUT,
+        timeout if effect is Effect.READ else write_timeout,
         deadline,
     )
 
@@ -90,11 +91,27 @@ def _as_sent(action: Action, place: str, value: Any) -> Any:
     return _ENCODERS[field.encoding](value) if field is not None and field.encoding is Encoding.OPTION else value
 
 
+def _laid(action: Action, stored: Any, given: Any) -> Any:
+    """What goes out as the body: what is given, in or over what a merge read."""
+    if action.merge is not None and action.merge.by and isinstance(stored, list):
+        return _entries(stored, given if isinstance(given, list) else [given], action.merge.by)
+    return overlay(stored, given)
+
+
+def _entries(stored: Sequence[Any], given: Sequence[Any], key: str) -> list[Any]:
+    """The stored entries, each given one in the place of that with its key or behind them; the key alone takes it away."""
+    new = {str(entry.get(key)).casefold(): entry for entry in given}
+    kept = [new.pop(str(entry.get(key)).casefold(), entry) for entry in stored]
+    return [entry for entry in (*kept, *new.values()) if set(entry) != {key}]
+
+
 def overlay(stored: Any, given: Any) -> Any:
-    """What is given laid over what is stored, key by key; lists are replaced."""
+    """What is given laid over what is stored, key by key in any letter case, as CIPP reads them; lists are replaced."""
     if not (isinstance(stored, Mapping) and isinstance(given, Mapping)):
         return given
-    return {**stored, **{k: overlay(stored[k], v) if k in stored else v for k, v in given.items()}}
+    spelt = {str(k).casefold(): k for k in stored}
+    laid = {spelt.get(str(k).casefold(), k): v for k, v in given.items()}
+    return {**stored, **{k: overlay(stored[k], v) if k in stored else v for k, v in laid.items()}}
 
 
 def _body(action: Action, body: dict[str, Any], whole: Any, each: tuple[str, Sequence[Any]] | None) -> Any:

@@ -6,6 +6,7 @@ words are not clearly good is not one either. Pure.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -24,12 +25,17 @@ class Verdict:
     Attributes:
         says: our sentence about it.
         next_step: what to do, where there is something to do.
+        job: CIPP's own id of work that it put off, empty where it tells none; None where it put off nothing.
     """
 
     word: Word
     changed: Changed
     says: str
     next_step: str = ""
+    job: str | None = None
+
+
+_JOB = re.compile(r"scheduled job with id ([0-9a-f-]{36})", re.IGNORECASE)
 
 
 def judge_write(case: Case, answer: Answer) -> Verdict:
@@ -41,8 +47,8 @@ def judge_write(case: Case, answer: Answer) -> Verdict:
     tones = {line.tone for line in answer.lines}
     if answer.status >= 400:
         return _judge_failure(answer, tones)
-    if answer.queue_message or tones == {Tone.QUEUED}:
-        return Verdict(Word.ACCEPTED, "unknown", "CIPP queued the work.")
+    if answer.queue_message or (Tone.QUEUED in tones and tones <= {Tone.QUEUED, Tone.GOOD, Tone.NONE_NEEDED}):
+        return Verdict(Word.ACCEPTED, "unknown", "CIPP queued the work.", job=_job(answer))
     if Tone.BAD in tones:
         if tones & {Tone.GOOD, Tone.NONE_NEEDED, Tone.QUEUED, Tone.UNCLEAR}:
             return Verdict(Word.PARTIAL, "yes", "CIPP reports that a part was done and a part was not.")
@@ -50,6 +56,8 @@ def judge_write(case: Case, answer: Answer) -> Verdict:
     if not tones:
         if _carries_data(answer):
             return Verdict(Word.CLAIMED, "yes", "CIPP answered with data.")
+        if case.effect is Effect.REVEAL:
+            return Verdict(Word.FAILED, "unknown", "CIPP answered without what was asked for.")
         return Verdict(Word.UNKNOWN, "unknown", "CIPP answered without a word about the result.")
     if tones == {Tone.NONE_NEEDED}:
         return Verdict(Word.UNCHANGED, "no", "CIPP says that nothing needed to change.")
@@ -58,6 +66,11 @@ def judge_write(case: Case, answer: Answer) -> Verdict:
     if case.action.settles == "later":
         return Verdict(Word.ACCEPTED, "unknown", "CIPP accepted the work and does it in the background.")
     return Verdict(Word.CLAIMED, "yes", "CIPP reports success.")
+
+
+def _job(answer: Answer) -> str:
+    found = [match[1] for line in answer.lines if (match := _JOB.search(line.text))]
+    return found[0] if len(found) == 1 else ""
 
 
 def _judge_problem(answer: Answer) -> Verdict:
@@ -102,47 +115,57 @@ def with_evidence(case: Case, verdict: Verdict, evidence: Evidence | None, was_s
     if evidence is None:
         return _without_evidence(case, verdict)
     if evidence.all_shown:
-        if word is Word.ACCEPTED:
-            return Verdict(Word.ACCEPTED, verdict.changed, f"{verdict.says} A read-back shows the job.", _follow(case))
+        if evidence.of_job:  # that the work is queued is all that this shows
+            says = f"{verdict.says} A read-back shows the job{'' if word is Word.ACCEPTED else ' all the same'}."
+            return Verdict(Word.ACCEPTED, "unknown", says, _follow(case))
         if was_so and word is not Word.FAILED:
             return Verdict(Word.UNCHANGED, "no", "It already was so before the call; a read-back shows it.")
-        if was_so:
+        if was_so or (evidence.was_so and word in {Word.FAILED, Word.UNKNOWN}):
             return verdict
         return Verdict(Word.DONE, "yes", _shown_despite(verdict))
     if evidence.some_shown:
         return Verdict(
             Word.PARTIAL, "yes", "A read-back shows it for a part of the targets only.", "Look at each target in details."
         )
-    if word is Word.PARTIAL:
-        return verdict
+    if word is Word.PARTIAL or (word is Word.UNCHANGED and evidence.fresh):
+        return verdict  # that nothing new is listed is what `unchanged` says
+    if word is Word.ACCEPTED and (verdict.job is not None or not evidence.of_job):
+        says = f"{verdict.says} A read-back does not show the end of it yet."
+        return Verdict(word, verdict.changed, says, _follow(case), verdict.job)
     if word is Word.FAILED:
         seen = "A read-back could not be made." if evidence.unreadable else "A read-back does not show the change."
         return Verdict(word, verdict.changed, f"{verdict.says} {seen}", verdict.next_step)
     seen = "the read-back failed" if evidence.unreadable else "the read-back does not show it (yet)"
-    return Verdict(Word.UNKNOWN, "unknown", f"{verdict.says} But {seen}.", _check_again(case))
+    # The directory may need minutes to agree with itself: what CIPP calls a success is looked for again, not yet in doubt.
+    word = Word.PENDING if word in {Word.CLAIMED, Word.ACCEPTED} else Word.UNKNOWN
+    return Verdict(word, "unknown", f"{verdict.says} But {seen}.", _check_again(case))
 
 
 def _without_evidence(case: Case, verdict: Verdict) -> Verdict:
     if verdict.word is Word.ACCEPTED:
-        return Verdict(verdict.word, verdict.changed, verdict.says, _follow(case))
+        return Verdict(verdict.word, verdict.changed, verdict.says, _follow(case), verdict.job)
     if verdict.word is Word.CLAIMED and case.effect is Effect.DESTROY:
         return Verdict(Word.UNKNOWN, "unknown", f"{verdict.says} No read can show it.", _check_again(case))
     return verdict
 
 
 def _shown_despite(verdict: Verdict) -> str:
-    if verdict.word is Word.CLAIMED:
+    if verdict.word in {Word.CLAIMED, Word.ACCEPTED}:
         return "A read-back shows it."
     return f"A read-back shows it, although: {verdict.says}"
 
 
 def _follow(case: Case) -> str:
+    if reason := next((v.claimed for v in case.action.verify if v.claimed), ""):
+        return f"Accepted is not done: {reason}."
+    if case.action.follow is not None or any(v.read for v in case.action.verify):
+        return "Accepted is not done. check_operation follows it."
     return "Accepted is not done. list_scheduled_items and list_cipp_logs show the end of it."
 
 
 def _check_again(case: Case) -> str:
     reason = next((v.claimed for v in case.action.verify if v.claimed), "")
-    return f"Do not send it again. {f'Check by hand: {reason}.' if reason else 'Read the target again in some minutes.'}"
+    return f"Do not send it again. {f'Check by hand: {reason}.' if reason else 'check_operation looks again.'}"
 
 
 def details(answer: Answer, redact: Any) -> list[dict[str, str]]:

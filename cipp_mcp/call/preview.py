@@ -16,6 +16,7 @@ from cipp_mcp.catalog.action import ActionField
 from cipp_mcp.catalog.proof import Expect
 
 SHOWN_TARGETS = 5
+SHOWN_KEYS = 6
 
 
 def preview(case: Case) -> dict[str, Any]:
@@ -25,6 +26,8 @@ def preview(case: Case) -> dict[str, Any]:
         "what_if": f'What if: Performing the operation "{action.title}" on {_on(case)}.',
         "tenant": _tenant(case),
     }
+    if case.done_before:
+        shown["again"] = case.done_before
     if case.targets:
         shown["targets"] = [_target(t, case) for t in case.targets[:SHOWN_TARGETS]]
         if len(case.targets) > SHOWN_TARGETS:
@@ -32,6 +35,8 @@ def preview(case: Case) -> dict[str, Any]:
     shown["how_many"] = case.count
     if settings := [s for f in action.fields if (s := _argument(f, case)) is not None]:
         shown["with"] = settings
+    if off := [f.name for f in action.fields if f.optional and case.arguments.get(f.name) is False]:
+        shown["switched_off"] = ", ".join(off)
     if changes := _changes(case):
         shown["changes"] = changes
     shown["effect"] = str(case.effect)
@@ -70,10 +75,12 @@ def _tenant(case: Case) -> str | list[str]:
 
 
 def _target(target: Target, case: Case) -> str:
-    parts = [quoted(target.name or target.id, 120), f"id {target.id}"]
-    if target.label and target.label != target.name:
-        parts.insert(1, quoted(target.label, 80))
-    parts += [f"{k} {_short(v)}" for k, v in target.state.items() if v not in (None, "", []) and "." not in k]
+    # A long list is one of names: the ids are in the digest, and a person cannot compare twenty of them.
+    parts = [quoted(target.name or target.id, 120)] + ([f"id {target.id}"] if len(case.targets) <= SHOWN_TARGETS else [])
+    if len(case.targets) == 1:  # of several, who they are counts; what changes stands in its own line
+        if target.label and target.label != target.name:
+            parts.insert(1, quoted(target.label, 80))
+        parts += [f"{k} {_short(v)}" for k, v in target.state.items() if v not in (None, "", []) and "." not in k]
     if case.roles is None:
         parts.append("privileged roles could not be read")
     elif held := case.roles.get(target.id):
@@ -91,14 +98,24 @@ def _argument(f: ActionField, case: Case) -> str | None:
     if f.same_as or value is None or value is False or value == []:
         return f"{f.name}: false" if value is False and not f.optional else None
     if f.secret:
-        return f"{f.name}: (not shown)"
-    if f.code or f.type == "object":
+        named = f"{', '.join(quoted(str(k), 30) for k in list(value)[:SHOWN_KEYS])} " if isinstance(value, Mapping) else ""
+        return f"{f.name}: {named}(not shown)"
+    if f.code:
         return f"{f.name}: {len(str(value))} characters"
+    if isinstance(value, Mapping):
+        return f"{f.name}: {_pairs(value, SHOWN_KEYS)}"
     if value is True:
         return f.name
     if isinstance(value, list | tuple):
-        return f"{f.name}: {', '.join(quoted(str(v), 60) for v in value[:SHOWN_TARGETS])}{_more(value)}"
+        shown = [_pairs(v, 3) if isinstance(v, Mapping) else quoted(str(v), 60) for v in value[:SHOWN_TARGETS]]
+        return f"{f.name}: {', '.join(shown)}{_more(value)}"
     return f"{f.name}: {value if isinstance(value, int) else quoted(str(value), 60)}"
+
+
+def _pairs(value: Mapping[Any, Any], most: int) -> str:
+    """A given object, key by key, cut."""
+    shown = [f"{quoted(str(k), 30)} {_short(v)}" for k, v in list(value.items())[:most]]
+    return f"({', '.join(shown)}{f' and {len(value) - most} more' if len(value) > most else ''})"
 
 
 def _more(values: Any) -> str:
@@ -113,9 +130,9 @@ def _changes(case: Case) -> list[str]:
             if not check.field or verify.read != "target" or (check.when and not check.when.met(case.arguments)):
                 continue
             intended = _intended(check, case.arguments)
-            if intended is None:
+            if intended is None or not case.targets:
                 continue
-            now = {_short(t.state.get(check.field)) for t in case.targets}
+            now = {_short(t.state[check.field]) if check.field in t.state else "(not read)" for t in case.targets}
             found.append(f"{check.field}: {now.pop() if len(now) == 1 else '(differs)'} -> {intended}")
     return found
 
@@ -128,12 +145,14 @@ def _intended(check: Expect, arguments: Mapping[str, Any]) -> str | None:
     for verb, wanted in (("", check.equals), ("also ", check.holds), ("without ", check.lacks), ("only ", check.only)):
         if wanted is None:
             continue
-        value = arguments.get(wanted[1:]) if isinstance(wanted, str) and wanted.startswith("$") else wanted
+        value = arguments.get(wanted[1:].partition(".")[0]) if isinstance(wanted, str) and wanted.startswith("$") else wanted
         return None if value is None else f"{verb}{_short(value)}"
     return None
 
 
 def _short(value: Any) -> str:
+    if isinstance(value, Mapping) and isinstance(value.get("label"), str):  # CIPP's {label, value}
+        value = value["label"]
     if value in (None, "", []):
         return "(none)"
     if isinstance(value, bool):

@@ -7,13 +7,17 @@ from dataclasses import replace
 from typing import Any
 
 from cipp_mcp.call.case import Case
+from cipp_mcp.call.decode import read_answer
 from cipp_mcp.call.desk import Desk
 from cipp_mcp.call.guard.privilege import names, read_roles, refuse_untouchable
 from cipp_mcp.call.merge import read_stored
+from cipp_mcp.call.operations import Operation
 from cipp_mcp.call.targets import Target, read_target
 from cipp_mcp.call.tenants import Tenant
 from cipp_mcp.catalog.action import Action, ActionField
+from cipp_mcp.catalog.effect import Effect
 from cipp_mcp.errors import InvalidArguments, UnknownTarget
+from cipp_mcp.message import Repeat, Request
 
 
 async def resolve_tenants(desk: Desk, action: Action, arguments: Mapping[str, Any]) -> Mapping[str, Tenant]:
@@ -34,9 +38,17 @@ async def read_case(desk: Desk, action: Action, arguments: Mapping[str, Any], te
     """The case as far as a read needs it: guests are looked up, because their UPN cannot stand in an address."""
     case = Case(action, arguments, action.effect_of(arguments), tenants)
     if case.everywhere:
-        case = replace(case, tenant_count=len(await desk.tenants.all()))
+        case = replace(case, tenant_count=len(await desk.tenants.all(fresh=True)))
     guests = [await _find(desk, f, k, case) for f in _objects(action, arguments) for k in _keys(arguments[f.name]) if "#" in k]
     return replace(case, targets=tuple(guests)) if guests else case
+
+
+async def case_of(desk: Desk, kept: Operation) -> Case:
+    """The call that an operation was, its targets as they were."""
+    action = desk.catalog.get(kept.action)
+    tenants = await resolve_tenants(desk, action, kept.arguments)
+    case = Case(action, kept.arguments, Effect(kept.effect), tenants, kept.resolved())
+    return replace(case, tenant_count=len(await desk.tenants.all())) if case.everywhere else case
 
 
 async def resolve_targets(desk: Desk, case: Case) -> Case:
@@ -60,18 +72,42 @@ async def resolve_targets(desk: Desk, case: Case) -> Case:
             into[written] = target
     case = replace(case, targets=tuple(targets.values()), others=tuple(others.values()))
     _check_echoes(case)
-    case = replace(case, stored=await read_stored(desk.send, case))
-    if not (case.targets and case.tenant and case.asks and any(t.kind == "user" for t in case.targets)):
+    case = replace(case, stored=await read_stored(desk.send, case), tainted=desk.session.tainted)
+    memberships = await _memberships(desk, case)
+    desk.policy.admit_targets(case, memberships)
+    if not (case.targets and case.tenant and desk.policy.must_ask(case) and any(t.kind == "user" for t in case.targets)):
         return case
     held = await read_roles(desk.send, case.tenant)
-    await refuse_untouchable(desk.send, case, held)
+    await refuse_untouchable(desk.send, case, held, desk.owner.operator)
     roles = None if held is None else {t.id: names(held[t.id]) for t in case.targets if t.id in held}
-    return replace(case, roles=roles)
+    case = replace(case, roles=roles)
+    desk.policy.admit_targets(case, memberships)
+    return case
+
+
+async def _memberships(desk: Desk, case: Case) -> Mapping[str, tuple[str, ...]] | None:
+    """User id -> ids and names of its groups, where the policy protects groups; None when one cannot be read."""
+    found: dict[str, tuple[str, ...]] = {}
+    if not desk.policy.rules.protected.groups or case.tenant is None:
+        return found
+    for user in (t for t in case.targets if t.kind == "user"):
+        query = {"tenantFilter": case.tenant.default_domain, "userId": user.id}
+        answer = read_answer(await desk.send(Request("GET", "/api/ListUserGroups", query, repeat=Repeat.FREELY)))
+        if answer.problem or answer.status >= 400 or not isinstance(answer.data, list):
+            return None
+        found[user.id] = tuple(str(row.get(k)) for row in answer.rows() for k in ("id", "DisplayName") if row.get(k))
+    return found
 
 
 async def _find(desk: Desk, f: ActionField, written: str, case: Case) -> Target:
     assert f.kind is not None
-    return await read_target(desk.send, f.kind, desk.catalog.kinds[f.kind], case.tenant, written, deleted=f.deleted)
+    kind = desk.catalog.kinds[f.kind]
+    try:
+        return await read_target(desk.send, f.kind, kind, case.tenant, written, deleted=f.deleted)
+    except UnknownTarget:
+        if not kind.otherwise:
+            raise
+        return await read_target(desk.send, kind.otherwise, desk.catalog.kinds[kind.otherwise], case.tenant, written)
 
 
 def _check_echoes(case: Case) -> None:

@@ -13,6 +13,8 @@ from typing import Any
 
 MASK = "(secret not shown)"
 SHORTEST = 4
+LONGEST_SENTENCE = 2_000
+"""Longer texts are files, not sentences about a secret."""
 
 _NAMES = re.compile(
     r"^(copyfield|.*password|.*passwd|pwd|temporaryaccesspass|.*recoverykey|client_?secret|applicationsecret|secret(text|value)?|api_?key"
@@ -59,6 +61,8 @@ class Found:
                 self.mask(str(k)): MASK if is_secret_name(str(k)) and v not in (None, "", []) else self.mask_all(v)
                 for k, v in value.items()
             }
+        if isinstance(value, int) and str(value) in self.values:
+            return MASK
         return [self.mask_all(v) for v in value] if isinstance(value, list | tuple) else value
 
 
@@ -78,7 +82,7 @@ def find_secrets(data: Any, redact: tuple[str, ...] = (), *, sentences: bool = F
     for path in redact:
         values |= {v for v in _at(data, path.replace("[0]", "[]").split(".")) if len(v) >= SHORTEST and " " not in v}
     if sentences:
-        values |= {m.rstrip(".,;") for text in _texts(data) for m in _SENTENCE.findall(text)}
+        values |= {m.rstrip(".,;") for text in _texts(data) if len(text) <= LONGEST_SENTENCE for m in _SENTENCE.findall(text)}
     # A UPN beside a password in copyField is no secret, and masking it would hide who was meant.
     values = {v for v in values if not re.fullmatch(r"[^@\s]+@[^@\s]+\.[a-z.]+", v)}
     return Found(tuple(sorted(values, key=len, reverse=True)))
@@ -97,7 +101,10 @@ def _named(data: Any) -> Iterator[str]:
 
 def _at(data: Any, parts: list[str]) -> Iterator[str]:
     if not parts:
-        yield from _texts(data)
+        # The ordinary words of an object are no secrets, and masking them would spoil the rest. It is not shown, and what
+        # it holds under secret names is found by name.
+        for inner in data if isinstance(data, list) else [data]:
+            yield from () if isinstance(inner, Mapping) else _texts(inner)
         return
     name, many = parts[0].removesuffix("[]"), parts[0].endswith("[]")
     found = data if not name else data.get(name) if isinstance(data, Mapping) else None

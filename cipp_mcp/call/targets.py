@@ -6,6 +6,8 @@ object cannot be read is not written. Only reads may leave this room.
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -49,13 +51,25 @@ class Target:
 
 
 def path_value(row: Any, path: str) -> Any:
-    """The value at a dotted path; through a list it collects into a list."""
+    """The value at a dotted path; through a list it collects into a list, through a text that holds JSON it reads on.
+
+    Graph's `@odata.type` is one part.
+    """
     found = row
-    for n, part in enumerate(parts := path.split(".")):
+    for n, part in enumerate(parts := re.split(r"(?<!@odata)\.", path)):
         if isinstance(found, list):
             return [path_value(inner, ".".join(parts[n:])) for inner in found]
+        if isinstance(found, str) and found.startswith("{"):
+            found = _parsed(found)
         found = found.get(part) if isinstance(found, Mapping) else None
     return found
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def fill(template: str, facts: Mapping[str, Any]) -> str:
@@ -112,7 +126,7 @@ def _matching(answer: Answer, kind: Kind, written: str) -> list[dict[str, Any]]:
     if answer.problem or answer.status >= 400:
         return []
     folded = written.casefold()
-    return [r for r in answer.rows() if any(str(r.get(k) or "").casefold() == folded for k in kind.keys)]
+    return [r for r in answer.rows(kind.rows) if any(str(r.get(k) or "").casefold() == folded for k in kind.keys)]
 
 
 def _why_not(answer: Answer, kind: Kind, tenant: Tenant | None, written: str) -> str:

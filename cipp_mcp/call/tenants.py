@@ -14,9 +14,10 @@ from typing import Any
 
 import anyio
 
-from cipp_mcp.call.decode import Answer, read_answer
+from cipp_mcp.call.decode import Answer, Shape, read_answer
+from cipp_mcp.call.text import clean
 from cipp_mcp.catalog.action import ALL_TENANTS
-from cipp_mcp.errors import UnknownTenant
+from cipp_mcp.errors import NotSent, UnknownTenant
 from cipp_mcp.message import Repeat, Request, Response
 
 FRESH_FOR = 300.0
@@ -48,6 +49,9 @@ class TenantBook:
     Args:
         send: the wire.
         clock: seconds, monotonic.
+
+    Attributes:
+        gone: tenants that AllTenants leaves out although this process has seen them, and why: domain -> reason.
     """
 
     def __init__(self, send: Callable[[Request], Awaitable[Response]], clock: Callable[[], float]) -> None:
@@ -56,20 +60,28 @@ class TenantBook:
         self._lock = anyio.Lock()
         self._tenants: tuple[Tenant, ...] = ()
         self._read_at = float("-inf")
+        self.gone: Mapping[str, str] = {}
 
     async def all(self, *, fresh: bool = False) -> tuple[Tenant, ...]:
         """Every tenant that CIPP lists and has not excluded.
 
         Raises:
-            UnknownTenant: CIPP gave no usable list.
-            WireError: CIPP could not be reached.
+            UnknownTenant: CIPP lists none.
+            WireError: CIPP could not be reached, or gave no list.
         """
         async with self._lock:
             if fresh or self._clock() - self._read_at >= FRESH_FOR:
                 answer = read_answer(await self._send(Request("GET", "/api/ListTenants", repeat=Repeat.FREELY, timeout=60)))
-                self._tenants = tuple(_tenants(answer))
-                self._read_at = self._clock()
+                self._keep(answer)
             return self._tenants
+
+    def _keep(self, answer: Answer) -> None:
+        tenants = tuple(_tenants(answer))
+        left = dict.fromkeys((t.default_domain for t in self._tenants), "CIPP does not list this tenant any more")
+        out = {str(r.get("defaultDomainName")): "excluded in CIPP" for r in answer.rows() if r.get("Excluded") is True}
+        here = {t.default_domain for t in tenants}
+        self.gone = {k: why for k, why in {**self.gone, **left, **out}.items() if k not in here}
+        self._tenants, self._read_at = tenants, self._clock()
 
     async def resolve(self, written: Any, *, all_tenants: bool = False, fresh: bool = False) -> Tenant:
         """The one tenant of that customer id, default domain, initial domain or exact display name, in any letter case.
@@ -95,8 +107,14 @@ class TenantBook:
 
 def _tenants(answer: Answer) -> list[Tenant]:
     if answer.problem:
-        raise UnknownTenant(f"CIPP's tenant list could not be read: {answer.problem}", [])
+        raise NotSent(f"CIPP's tenant list could not be read: {answer.problem}", hint=answer.hint)
     tenants = [t for row in answer.rows() if (t := _tenant(row)) is not None]
+    if answer.status >= 400 or answer.shape is not Shape.JSON or (not tenants and answer.lines):
+        # CIPP also answers 200 with one nameless tenant whose Results say what failed.
+        raise NotSent(
+            f"CIPP's tenant list could not be read: CIPP answered {answer.status} with something else.",
+            hint="Look into CIPP's log book, and run its permission check.",
+        )
     if not tenants:
         raise UnknownTenant("CIPP lists no tenant for this API client.", [])
     return tenants
@@ -108,7 +126,8 @@ def _tenant(row: Mapping[str, Any]) -> Tenant | None:
         return None
     if texts["customerId"] == ALL_TENANTS:
         return None
-    return Tenant(texts["customerId"], texts["defaultDomainName"], texts["initialDomainName"], texts["displayName"])
+    name = " ".join(clean(texts["displayName"]).split())
+    return Tenant(texts["customerId"], texts["defaultDomainName"], texts["initialDomainName"], name)
 
 
 def _nearest(text: str, known: tuple[Tenant, ...]) -> list[str]:

@@ -7,12 +7,13 @@ before a write is called done. Only reads may leave this room, and a failed read
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
 from cipp_mcp.call.case import Case
-from cipp_mcp.call.decode import read_answer
+from cipp_mcp.call.compare import MISSING, applying, has_entries, holds, holds_state, row_matches
+from cipp_mcp.call.decode import Answer, Shape, read_answer
 from cipp_mcp.call.targets import Send, Target, path_value, place_queries
 from cipp_mcp.catalog.action import Kind
 from cipp_mcp.catalog.proof import Expect, Verify
@@ -21,8 +22,6 @@ from cipp_mcp.message import Repeat, Request
 
 LOOKS = (0.0, 2.0, 5.0, 15.0)
 """Seconds after the answer at which the read-back looks: the directory needs a moment to agree with itself."""
-
-_MISSING = object()
 
 
 class Seen(StrEnum):
@@ -41,11 +40,17 @@ class Evidence:
         seen: per target id (or "" when there is no target).
         shows: the facts read, for the ticket.
         read: which read it was.
+        was_so: the same read already showed all of it before the call.
+        fresh: it looked for an entry that was not there before.
+        of_job: it looked for the entry of a queued job, not for what the job does.
     """
 
     seen: Mapping[str, Seen] = field(default_factory=dict)
     shows: Mapping[str, Any] = field(default_factory=dict)
     read: str = ""
+    was_so: bool = False
+    of_job: bool = False
+    fresh: bool = False
 
     @property
     def all_shown(self) -> bool:
@@ -60,33 +65,56 @@ class Evidence:
         return any(s is Seen.UNREADABLE for s in self.seen.values())
 
 
-def can_verify(case: Case) -> bool:
-    """Whether some read-back has an expectation that applies to these arguments."""
-    return any(v.read and _applying(v, case) for v in case.action.verify)
+def can_verify(case: Case, proofs: tuple[Verify, ...] | None = None) -> bool:
+    """Whether some read-back has an expectation that applies to these arguments.
+
+    A read of one tenant says nothing about the others that a call without objects names.
+    """
+    if not case.targets and (case.everywhere or len(set(case.tenants.values())) > 1):
+        return False
+    return any(v.read and applying(v, case) for v in (case.action.verify if proofs is None else proofs))
 
 
 def already_so(case: Case) -> bool:
     """Whether the targets' state before the call already meets everything that the read-back will look for."""
     for verify in case.action.verify:
-        checks = _applying(verify, case)
+        checks = applying(verify, case)
         if verify.read != "target" or not checks or not case.targets:
             continue
-        if all(not c.moved and not c.gone and _holds_state(c, t, case) for c in checks for t in case.targets):
+        if all(not c.moved and not c.gone and holds_state(c, t, case) for c in checks for t in case.targets):
             return True
     return False
 
 
 async def note_before(send: Send, kinds: Mapping[str, Kind], case: Case) -> Mapping[str, frozenset[str]]:
-    """The rows that exist before the call, for expectations that want a fresh one: place of the check -> keys."""
+    """The rows that exist before the call, for expectations that want a fresh one: place of the check -> keys.
+
+    A place that could not be read is left out, and nothing counts as fresh there. Under `so` stand the targets for which
+    another read than the target's own already shows everything: then a call that fails has not brought it about.
+    """
     before: dict[str, frozenset[str]] = {}
-    for v, verify in enumerate(case.action.verify):
-        for c, check in enumerate(_applying(verify, case)):
-            if check.fresh:
-                for target in case.targets:
-                    rows = await _rows(send, kinds, verify, case, target)
-                    keys = {str(r.get(check.fresh)) for r in rows or [] if _row_matches(r, check, target, case)}
-                    before[f"{v}.{c}.{target.id}"] = frozenset(keys)
-    return before
+    so: set[str] = set()
+    for v, verify in enumerate(case.action.proofs):
+        checks = applying(verify, case)
+        if not verify.read or not checks or (verify.read == "target" and not any(c.fresh for c in checks)):
+            continue
+        for target in case.targets or (None,):
+            rows = await _rows(send, kinds, verify, case, target)
+            if rows is None:
+                continue
+            for c, check in enumerate(checks):
+                for about in _about(check, target, case) if check.fresh else ():
+                    keys = {str(r.get(check.fresh)) for r in rows if row_matches(r, check, about, case)}
+                    before[place_of(v, c, target, about)] = frozenset(keys)
+            if verify.read != "target" and not any(c.fresh or c.moved for c in checks):
+                found, _ = _judge_rows(rows, kinds, verify, checks, case, target, before, v)
+                so |= {target.id if target else ""} if found is Seen.SHOWN else set()
+    return before | {"so": frozenset(so)}
+
+
+def place_of(number: int, check: int, target: Target | None, about: Target | None) -> str:
+    """Where `note_before` keeps the rows of one check."""
+    return ".".join((str(number), str(check), target.id if target else "", about.id if about else ""))
 
 
 async def look(
@@ -95,6 +123,7 @@ async def look(
     case: Case,
     before: Mapping[str, frozenset[str]],
     *,
+    proofs: tuple[Verify, ...] | None = None,
     looks: tuple[float, ...] = LOOKS,
     wait: Callable[[float], Awaitable[None]],
 ) -> Evidence:
@@ -102,6 +131,7 @@ async def look(
 
     Args:
         before: from `note_before`.
+        proofs: which reads; the action's own by default.
         looks: seconds after the answer.
         wait: sleeps that many (scaled) seconds.
     """
@@ -111,31 +141,36 @@ async def look(
         if at > elapsed:
             await wait(at - elapsed)
             elapsed = at
-        evidence = await _once(send, kinds, case, before)
+        evidence = await _once(send, kinds, case, before, case.action.verify if proofs is None else proofs)
         if evidence.all_shown:
             break
-    return evidence
+    return replace(evidence, was_so=bool(evidence.seen) and set(evidence.seen) <= before.get("so", frozenset()))
 
 
-async def _once(send: Send, kinds: Mapping[str, Kind], case: Case, before: Mapping[str, frozenset[str]]) -> Evidence:
+async def _once(
+    send: Send, kinds: Mapping[str, Kind], case: Case, before: Mapping[str, frozenset[str]], proofs: tuple[Verify, ...]
+) -> Evidence:
     """Each target against each alternative read; one that shows it is enough."""
     seen: dict[str, Seen] = {}
     shows: dict[str, Any] = {}
     used = ""
+    of_job = fresh = False
     for target in case.targets or (None,):
         key = target.id if target else ""
-        for v, verify in enumerate(case.action.verify):
-            checks = _applying(verify, case)
+        for v, verify in enumerate(proofs):
+            checks = applying(verify, case)
             if not verify.read or not checks:
                 continue
             found, facts = await _compare(send, kinds, verify, checks, case, target, before, v)
             used = verify.read
+            fresh = any(c.fresh for c in checks)
+            of_job = verify.job or (case.action.settles == "later" and fresh)
             if found is Seen.SHOWN or key not in seen or seen[key] is Seen.UNREADABLE:
                 seen[key] = found
                 shows[key] = facts
             if found is Seen.SHOWN:
                 break
-    return Evidence(seen, shows if len(shows) > 1 else next(iter(shows.values()), {}), used)
+    return Evidence(seen, shows if len(shows) > 1 else next(iter(shows.values()), {}), used, of_job=of_job, fresh=fresh)
 
 
 async def _compare(
@@ -151,6 +186,19 @@ async def _compare(
     rows = await _rows(send, kinds, verify, case, target)
     if rows is None:
         return Seen.UNREADABLE, {}
+    return _judge_rows(rows, kinds, verify, checks, case, target, before, number)
+
+
+def _judge_rows(
+    rows: list[dict[str, Any]],
+    kinds: Mapping[str, Kind],
+    verify: Verify,
+    checks: list[Expect],
+    case: Case,
+    target: Target | None,
+    before: Mapping[str, frozenset[str]],
+    number: int,
+) -> tuple[Seen, dict[str, Any]]:
     row = _own_row(rows, kinds, target) if verify.read == "target" else rows[0] if len(rows) == 1 else None
     facts: dict[str, Any] = {}
     held = True
@@ -159,18 +207,40 @@ async def _compare(
             held &= row is None
             facts["gone"] = row is None
         elif check.row is not None:
-            known = before.get(f"{number}.{c}.{target.id if target else ''}", frozenset())
-            hits = [r for r in rows if _row_matches(r, check, target, case)]
-            hits = [r for r in hits if not check.fresh or str(r.get(check.fresh)) not in known]
-            held &= bool(hits)
-            facts["listed"] = bool(hits)
+            objects = _about(check, target, case)
+            shown = [_shows(rows, check, o, case, before.get(place_of(number, c, target, o))) for o in objects]
+            held &= bool(shown) and all(shown)
+            facts["listed" if check.listed else "no longer listed"] = bool(shown) and all(shown)
         elif row is None:
             return Seen.UNREADABLE, {}
+        elif check.entry is not None:
+            found = has_entries(check.entry, path_value(row, check.field), case)
+            held &= found
+            facts[check.field] = found and facts.get(check.field, True)
         else:
             value = path_value(row, check.field)
             facts[check.field] = value
-            held &= _holds(check, value, target.state.get(check.field, _MISSING) if target else _MISSING, case)
+            held &= holds(check, value, target.state.get(check.field, MISSING) if target else MISSING, case)
     return (Seen.SHOWN if held else Seen.NOT_SHOWN), facts
+
+
+def _about(check: Expect, target: Target | None, case: Case) -> list[Target | None]:
+    """The objects that a row check is made for: the target, or each one that its `each` argument names."""
+    if not check.each:
+        return [target]
+    keys = case.arguments.get(check.each) or ()
+    named = [case.objects.get(str(k)) for k in (keys if isinstance(keys, list | tuple) else [keys])]
+    return [] if None in named else list(named)
+
+
+def _shows(rows: list[dict[str, Any]], check: Expect, about: Target | None, case: Case, known: frozenset[str] | None) -> bool:
+    """Whether the rows are what one row check wants. `known` is what was there before, None when nobody could look."""
+    hits = [r for r in rows if row_matches(r, check, about, case)]
+    if not check.fresh:
+        return bool(hits) == check.listed
+    if known is None:
+        return False
+    return any(str(r.get(check.fresh)) not in known for r in hits) if check.listed else bool(known) and not hits
 
 
 async def _rows(
@@ -184,18 +254,29 @@ async def _rows(
         kind = kinds[target.kind]
         path, query = kind.read, place_queries(kind.send, {"tenant": tenant, "key": target.id})
     else:
-        facts = {"tenant": tenant, **({"id": target.id, "name": target.name} if target else {})}
+        facts = {"tenant": tenant}
+        if target is not None:
+            facts |= {k: str(v or "") for k, v in target.state.items()} | {"id": target.id, "name": target.name}
         path, query = verify.read, place_queries(verify.send, facts | {k: str(v) for k, v in case.arguments.items()})
     try:
         answer = read_answer(await send(Request("GET", path.removeprefix("GET "), query, repeat=Repeat.FREELY)))
     except WireError:
         return None
     if not answer.problem and answer.status < 400 and not answer.queue_message:
-        return answer.rows()
+        where = kinds[target.kind].rows if verify.read == "target" and target else ""
+        rows = answer.rows(where)
+        return rows if _is_list(answer, rows, where) else None
     says_gone = answer.status in {404, 500} and any(
         "does not exist" in n.text or "not found" in n.text.lower() for n in answer.lines
     )
     return [] if says_gone and not answer.problem else None
+
+
+def _is_list(answer: Answer, rows: list[dict[str, Any]], where: str) -> bool:
+    """Whether this is a list at all: an empty body or a sentence in its place must not show that somebody is gone."""
+    if rows:
+        return not all({"error", "errors"} & (keys := {k.lower() for k in r}) and "id" not in keys for r in rows)
+    return answer.shape is Shape.JSON and not answer.lines and isinstance(answer.at(where), list)
 
 
 def _own_row(rows: list[dict[str, Any]], kinds: Mapping[str, Kind], target: Target | None) -> dict[str, Any] | None:
@@ -203,58 +284,3 @@ def _own_row(rows: list[dict[str, Any]], kinds: Mapping[str, Kind], target: Targ
         return None
     kind = kinds[target.kind]
     return next((r for r in rows if str(r.get(kind.id) or "").casefold() == target.id.casefold()), None)
-
-
-def _applying(verify: Verify, case: Case) -> list[Expect]:
-    return [e for e in verify.expect if (e.when is None or e.when.met(case.arguments)) and _wanted_given(e, case)]
-
-
-def _wanted_given(check: Expect, case: Case) -> bool:
-    wanted = next((w for w in (check.equals, check.holds, check.lacks, check.only) if w is not None), None)
-    return not (isinstance(wanted, str) and wanted.startswith("$")) or case.arguments.get(wanted[1:]) is not None
-
-
-def _value(wanted: Any, case: Case) -> Any:
-    return case.arguments.get(wanted[1:]) if isinstance(wanted, str) and wanted.startswith("$") else wanted
-
-
-def _holds_state(check: Expect, target: Target, case: Case) -> bool:
-    return check.field in target.state and _holds(check, target.state[check.field], _MISSING, case)
-
-
-def _holds(check: Expect, value: Any, was: Any, case: Case) -> bool:
-    """One expectation against one value. `was` is the value before the call, `_MISSING` when nobody knows it."""
-    if check.moved:
-        return was is not _MISSING and value is not None and value != was
-    if check.absent:
-        return value in (None, "", [], {})
-    if check.equals is not None:
-        return _same(value, _value(check.equals, case))
-    if check.among is not None:
-        return any(_same(value, a) for a in check.among)
-    have = {str(v).casefold() for v in (value if isinstance(value, list) else [value]) if v is not None}
-    if check.holds is not None:
-        return _texts(_value(check.holds, case)) <= have
-    if check.lacks is not None:
-        return not (_texts(_value(check.lacks, case)) & have)
-    return have == _texts(_value(check.only, case))
-
-
-def _texts(wanted: Any) -> set[str]:
-    return {str(w).casefold() for w in (wanted if isinstance(wanted, list | tuple) else [wanted])}
-
-
-def _same(value: Any, wanted: Any) -> bool:
-    if isinstance(wanted, str) and isinstance(value, str):
-        return value.casefold() == wanted.casefold()
-    return type(value) is type(wanted) and bool(value == wanted)
-
-
-def _row_matches(row: Mapping[str, Any], check: Expect, target: Target | None, case: Case) -> bool:
-    for name, wanted in (check.row or {}).items():
-        wanted = _value(wanted, case)
-        if isinstance(wanted, str) and target is not None:
-            wanted = wanted.replace("{id}", target.id).replace("{name}", target.name)
-        if not _same(path_value(row, name), wanted):
-            return False
-    return True

@@ -15,10 +15,14 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from cipp_mcp.catalog.effect import Effect, Model, Raise, Rule, When
-from cipp_mcp.catalog.proof import Verify
+from cipp_mcp.catalog.proof import Follow, Mark, Verify
 
 TOOL_NAME = re.compile(r"[a-z][a-z0-9_]{2,47}")
-_PLACE = re.compile(r"(query\.[^.\s]+|body|body\[\]\.[^\s]+|body\.[^\s]+)")
+API = "api"
+"""The group of operations without a manifest; they are named by their endpoint."""
+
+_ENDPOINT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{1,99}")
+_PLACE = re.compile(r"(own\.[a-z_]+|query\.[^.\s]+|body|body\[\]\.[^\s]+|body\.[^\s]+)")
 
 ALL_TENANTS = "AllTenants"
 
@@ -70,6 +74,7 @@ class ActionField(Model):
     optional: bool = False
     default: Any = None
     choices: tuple[str | int, ...] = ()
+    format: Literal["uuid", ""] = ""
     pattern: str | None = None
     least: int | None = None
     most: int | None = None
@@ -92,7 +97,10 @@ class ActionField(Model):
         if (self.type == "choice") != bool(self.choices):
             raise ValueError(f"{self.name}: choices go with type choice")
         if self.pattern is not None:
-            re.compile(self.pattern)
+            try:
+                re.compile(self.pattern)
+            except re.error:
+                raise ValueError(f"{self.name}: the pattern is no regular expression") from None
         return self
 
     @property
@@ -107,8 +115,11 @@ class Merge(Model):
         read: `target` (the row of the plan's target) or `GET /api/Endpoint`; with `send` as in `Verify`.
         rows, where: where the rows are, and which one it is: field -> constant or `$argument`.
         keep: place on the wire -> dotted path in the row, used when no argument fills that place.
+        unset: place on the wire -> what CIPP shows where nothing is stored; it is not sent back.
         whole: the stored record is the body, and what is given is laid over it key by key.
-        when, for_any: only if this holds, or one of these arguments is given.
+        by: the body is a list: the stored rows, told apart by this field and cut down to `keep`, stay in it unless an entry
+            is given in their place; an entry with nothing but this field takes its row away.
+        when, for_any: only if this holds, or one of these arguments is there (false and empty included).
         may_be_new: no such record yet is fine.
     """
 
@@ -117,7 +128,9 @@ class Merge(Model):
     rows: str = ""
     where: Mapping[str, str] = Field(default_factory=dict)
     keep: Mapping[str, str] = Field(default_factory=dict)
+    unset: Mapping[str, Any] = Field(default_factory=dict)
     whole: bool = False
+    by: str = ""
     when: When | None = None
     for_any: tuple[str, ...] = ()
     may_be_new: bool = False
@@ -141,22 +154,26 @@ class Kind(Model):
     Attributes:
         read, send: the request; `$tenant` and `$key` stand for the resolved tenant and what was written.
         guest_send: used instead for guest UPNs, whose `#` would cut the address that CIPP builds.
+        rows: where the rows are in the answer; empty finds them.
         keys: the fields that identify a row, compared without letter case.
         id, name, label: fields of the row.
         state: fields that make the fingerprint and are shown to an approver.
         fallback: a second endpoint to look in (deleted users), with the words to say when it is found there.
+        otherwise: the kind to look for when there is no such object of this one.
     """
 
     title: str
     read: str
     send: Mapping[str, str]
     guest_send: Mapping[str, str] | None = None
+    rows: str = ""
     keys: tuple[str, ...]
     id: str = "id"
     name: str
     label: str = ""
     state: tuple[str, ...] = ()
     fallback: Mapping[str, str] = Field(default_factory=dict)
+    otherwise: str = ""
 
 
 class Action(Model):
@@ -165,12 +182,15 @@ class Action(Model):
     Attributes:
         effect: the reviewed word; `by` maps each choice of one argument to its own word.
         rows: where a list's rows are in the answer; empty finds them.
+        whole_with: the argument that names one object, which is then shown whole instead of by columns.
         trim: bulky paths left out unless asked for by name. redact: paths that hold secrets.
         all_tenants: the endpoint accepts AllTenants.
         loses, undo: what is lost and the way back, for the approver.
         settles: `later` when CIPP only queues the work.
         denies: Graph paths that no text argument may ask for.
         target: the field whose objects the plan is about; every object named when empty.
+        mark: where our operation's id goes, so that the job can be found again.
+        queue: the name under which CIPP queues the building of this list, where its answer does not give the queue's id.
     """
 
     name: str
@@ -190,23 +210,28 @@ class Action(Model):
     words: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     rows: str = ""
+    whole_with: str = ""
     trim: tuple[str, ...] = ()
     redact: tuple[str, ...] = ()
     constants: Mapping[str, Any] = Field(default_factory=dict)
     fields: tuple[ActionField, ...] = ()
     rules: Annotated[tuple[Rule, ...], BeforeValidator(_listed)] = ()
+    follow: Follow | None = None
     merge: Merge | None = None
     denies: tuple[str, ...] = ()
     verify: Annotated[tuple[Verify, ...], BeforeValidator(_listed)] = ()
     examples: tuple[Example, ...] = ()
     formerly: tuple[str, ...] = ()
     target: str = ""
+    mark: Mark | None = None
+    queue: str = ""
     digest: str = ""
 
     @model_validator(mode="after")
     def _whole(self) -> Action:
         names = {f.name for f in self.fields}
-        asked = [r.argument for r in self.raises] + list(self.by)
+        asked = [r.argument for r in self.raises] + list(self.by) + ([self.whole_with] if self.whole_with else [])
+        asked += [self.mark.field] if self.mark else []
         asked += [n for r in self.rules for n in (*r.needs, *r.one_of, *([r.when.argument] if r.when else []))]
         if unknown := sorted(set(asked) - names):
             raise ValueError(f"no field named {', '.join(unknown)}")
@@ -215,7 +240,7 @@ class Action(Model):
                 raise ValueError(f"by.{argument} must give a word to each of its choices")
         if self.method == "GET" and any(not f.to.startswith("query.") for f in self.fields):
             raise ValueError("a GET has no body")
-        if not TOOL_NAME.fullmatch(self.name):
+        if not (_ENDPOINT_NAME if self.group == API else TOOL_NAME).fullmatch(self.name):
             raise ValueError("the file name is not a tool name")
         return self
 
@@ -228,6 +253,16 @@ class Action(Model):
         return self.endpoint.partition(" ")[2]
 
     @property
+    def own(self) -> bool:
+        """A tool of this server itself; it sends nothing of its own."""
+        return self.endpoint.startswith("OWN ")
+
+    @property
+    def proofs(self) -> tuple[Verify, ...]:
+        """What is looked for right after the call: the job of queued work, else the change itself."""
+        return (self.follow.accepted,) if self.follow is not None else self.verify
+
+    @property
     def may_ask(self) -> bool:
         """Whether some call of it can need a yes, so that it takes `confirm`."""
         if self.strongest in {Effect.READ, Effect.PROBE}:
@@ -236,7 +271,8 @@ class Action(Model):
 
     @property
     def several(self) -> bool:
-        return any(f.many and f.kind for f in self.fields)
+        """Whether one call of it can be about several targets or tenants."""
+        return any(f.many and f.kind and (f.kind == "tenant" or self.target in {"", f.name}) for f in self.fields)
 
     @property
     def strongest(self) -> Effect:

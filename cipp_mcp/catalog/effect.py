@@ -6,7 +6,7 @@ cannot disagree. Nothing that reads a request, a file or a clock may enter.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -50,9 +50,11 @@ class When(Model):
     Attributes:
         argument: the field it looks at.
         among: the value is one of these (`is` in a manifest).
-        holds: the value is a list that has one of these.
+        holds: the value is a list that has one of these, in any letter case, as CIPP compares.
         has: the value is a text that contains this.
         given: the argument is given and neither false nor empty.
+        present: the argument is there, false and empty included.
+        also: a further condition, on another argument.
     """
 
     argument: str
@@ -60,18 +62,25 @@ class When(Model):
     holds: tuple[Any, ...] | None = None
     has: str | None = None
     given: bool = False
+    present: bool = False
+    also: When | None = None
 
     def met(self, arguments: Mapping[str, Any]) -> bool:
         value = arguments.get(self.argument)
+        if (self.present and value is None) or (self.also is not None and not self.also.met(arguments)):
+            return False
         if self.among is not None and not any(_same(value, a) for a in self.among):
             return False
-        if self.holds is not None and not (isinstance(value, list | tuple) and set(map(str, value)) & set(map(str, self.holds))):
+        if self.holds is not None and not (isinstance(value, list | tuple) and _folded(value) & _folded(self.holds)):
             return False
         if self.has is not None and self.has not in str(value or ""):
             return False
         return not self.given or is_given(value)
 
     def __str__(self) -> str:
+        return f"{self._own()} and {self.also}" if self.also is not None else self._own()
+
+    def _own(self) -> str:
         if self.among is not None:
             return f"{self.argument} is {' or '.join(_said(a) for a in self.among)}"
         if self.holds is not None:
@@ -84,6 +93,10 @@ def _same(value: Any, wanted: Any) -> bool:
     if wanted is False and value is None:
         return True
     return type(value) is type(wanted) and bool(value == wanted)
+
+
+def _folded(values: Iterable[Any]) -> set[str]:
+    return {str(v).casefold() for v in values}
 
 
 def _said(value: Any) -> str:

@@ -1,41 +1,50 @@
-"""Action -> the JSON Schema that is listed, and the check that enforces exactly that schema.
+"""Action -> the JSON Schema that is listed, and the check that enforces it.
 
-One schema serves both; the few rules that a schema cannot say without top-level combinators stand in the
-description in the same words that the check uses. All problems come back in one error. Nothing may be converted,
-guessed or dropped here.
+What is listed is carried in every turn of a model, so what holds for every tool (no text or list is empty; ids and
+UPNs have no character that bends an address) is enforced everywhere, said once in the server's instructions and left
+out of the listing. The few rules that a schema cannot say without top-level combinators stand in the description.
+All problems come back in one error. Nothing may be converted, guessed or dropped here.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from datetime import date, datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from cipp_mcp.catalog.action import ALL_TENANTS, Action, ActionField, Encoding
-from cipp_mcp.catalog.effect import Effect
+from cipp_mcp.catalog import formats
+from cipp_mcp.catalog.action import Action, ActionField, Encoding
+from cipp_mcp.catalog.effect import When
+from cipp_mcp.catalog.formats import UNSEEN
 from cipp_mcp.catalog.graphpath import denied
+from cipp_mcp.catalog.problems import sentence
 from cipp_mcp.errors import InvalidArguments
 
 OPTION_NAMES = ("timeout", "batch_size", "batch_interval")
 MOST_TARGETS = 25
 LONGEST_TEXT = 100_000
 _VARIABLE = re.compile(r"%[A-Za-z0-9_.-]+%")
-_UNSEEN = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ud800-\udfff\U000e0000-\U000e007f]"
-)
 _TYPES = {"text": "string", "time": "string", "choice": "string", "flag": "boolean", "number": "integer", "object": "object"}
 
 Arguments = Mapping[str, Any]
 
 
 def schema(action: Action) -> dict[str, Any]:
-    """The input schema of one tool: its fields, `confirm` where a yes may be needed, `request_options`."""
-    properties = {f.name: _property(f) for f in action.fields}
+    """The input schema of one tool as listed: its fields, `confirm` where a yes may be needed, `request_options`."""
+    return _schema(action, _listed)
+
+
+def enforced(action: Action) -> dict[str, Any]:
+    """The same with what is said once for all tools: what `check` holds arguments against."""
+    return _schema(action, _property)
+
+
+def _schema(action: Action, of: Callable[[ActionField], dict[str, Any]]) -> dict[str, Any]:
+    properties = {f.name: of(f) for f in action.fields}
     if action.may_ask:
         properties["confirm"] = {"type": "string"}
-    properties["request_options"] = {"type": "object", "additionalProperties": {"type": "number"}}
+    properties["request_options"] = {"type": "object"}
     listed: dict[str, Any] = {"type": "object", "properties": properties}
     if required := [f.name for f in action.fields if f.required]:
         listed["required"] = required
@@ -43,24 +52,65 @@ def schema(action: Action) -> dict[str, Any]:
 
 
 def description(action: Action) -> str:
-    """What the tool list says of it: summary, rules, and whether a person is asked."""
-    parts = [action.summary, *map(str, action.rules)]
-    if action.may_ask:
-        parts.append("Asks a person first." if action.effect.asks else f"Asks a person first when {asks_when(action)}.")
+    """What the tool list says of it: summary, rules, and when a person is asked, where that depends on arguments."""
+    parts = [action.summary, *_needs(action)]
+    if action.may_ask and not action.effect.asks and (cases := _asking(action, short=True)):
+        parts.append(f"Asks for {_and(cases)}.")
+    tenants = any(f.kind == "tenant" for f in action.fields)
+    if action.all_tenants and tenants and "AllTenants" not in " ".join([*parts, *(f.summary for f in action.fields)]):
+        parts.append("AllTenants too.")
     return " ".join(parts)
 
 
 def asks_when(action: Action) -> str:
-    """The cases in which a tool that does not always ask does ask, in words."""
-    cases = [str(r) for r in action.raises if r.to.asks]
-    cases += [f"{a} is {' or '.join(c for c, e in m.items() if e.asks)}" for a, m in action.by.items()]
-    if action.returns_secret and not cases:
-        return "it issues a secret"
-    if action.several:
-        cases.append("it names several targets")
-    if action.all_tenants and action.strongest is not Effect.READ:
-        cases.append(f"it names {ALL_TENANTS}")
-    return " or ".join(cases)
+    """The cases of its own in which a tool that does not always ask does ask, in words; empty when there are none.
+
+    That several targets and AllTenants ask is true of every tool and said once, in the server's instructions.
+    """
+    return " or ".join(_asking(action))
+
+
+def _asking(action: Action, *, short: bool = False) -> list[str]:
+    """Those cases one by one; `short` names a choice or a flag alone."""
+    asking = [r for r in action.raises if r.to.asks]
+    given = [r.argument for r in asking if str(r) == f"{r.argument} is given"]
+    others = [r for r in asking if r.argument not in given]
+    by = {a: [c for c, e in m.items() if e.asks] for a, m in action.by.items()}
+    if short:
+        return [*given, *(w for r in others for w in _named(r)), *(c for choices in by.values() for c in choices)]
+    cases = [f"{' or '.join(given)} is given"] if given else []
+    return cases + [str(r) for r in others] + [f"{a} is {' or '.join(choices)}" for a, choices in by.items()]
+
+
+def _needs(action: Action) -> Iterator[str]:
+    """The rules, those that need the same together."""
+    together: dict[tuple[str, ...], list[str]] = {}
+    for rule in action.rules:
+        if rule.says or rule.when is None:
+            yield rule.says or f"Needs {_or(rule.one_of or rule.needs)}."
+        else:
+            together.setdefault(rule.needs, []).extend(_named(rule.when))
+    for needs, words in together.items():
+        yield f"{_and(words)} need{'s' if len(words) == 1 else ''} {_and(needs)}."
+
+
+def _named(when: When) -> list[str]:
+    """What a condition is about, in the fewest words that tell: the choice, or the argument."""
+    if when.also is not None:
+        return [str(when)]
+    if when.holds is not None or when.has:
+        return [str(w) for w in when.holds or (f"{when.argument} with {when.has}",)]
+    if when.among is None or when.among == (True,):
+        return [when.argument]
+    return [w if isinstance(w, str) and w else f"{when.argument} {str(w).lower()}" for w in when.among]
+
+
+def _and(words: Sequence[str], last: str = "and") -> str:
+    return f"{', '.join(words[:-1])} {last} {words[-1]}" if len(words) > 1 else words[0]
+
+
+def _or(words: Sequence[str]) -> str:
+    return _and(words, "or")
 
 
 def check(action: Action, given: Any, *, bounds: Mapping[str, float]) -> tuple[Arguments, Mapping[str, float]]:
@@ -94,7 +144,9 @@ def _property(f: ActionField) -> dict[str, Any]:
         one["enum"] = list(f.choices)
     if f.type == "time":
         one["format"] = "date" if f.encoding is Encoding.YYYYMMDD else "date-time"
-    if f.pattern:
+    if f.format:
+        one["format"] = f.format
+    elif f.pattern:
         one["pattern"] = f.pattern
     elif f.type == "text" and not f.optional:
         one["minLength"] = 1
@@ -107,9 +159,24 @@ def _property(f: ActionField) -> dict[str, Any]:
         whole = {"anyOf": [one, whole]}
     if f.default is not None:
         whole["default"] = f.default
-    if f.summary:
-        whole["description"] = f.summary
-    return whole
+    return {"description": f.summary, **whole} if f.summary else whole
+
+
+def _listed(f: ActionField) -> dict[str, Any]:
+    """The property without what is said once for all tools: that no text and no list is empty."""
+    return _short(_property(f))
+
+
+def _short(one: Mapping[str, Any]) -> dict[str, Any]:
+    short: dict[str, Any] = {}
+    for key, value in one.items():
+        if key == "items":
+            short[key] = _short(value)
+        elif key == "anyOf":
+            short[key] = [_short(v) for v in value]
+        elif key not in {"minLength", "minItems"}:
+            short[key] = value
+    return short
 
 
 _VALIDATORS: dict[str, Any] = {}
@@ -119,18 +186,15 @@ def _validator(action: Action) -> Any:
     """A Draft 2020-12 validator whose patterns match the whole text: Python's `$` would let a trailing newline pass."""
     if (known := _VALIDATORS.get(action.digest)) is not None and action.digest:
         return known
-    from jsonschema import Draft202012Validator, FormatChecker, validators
+    from jsonschema import Draft202012Validator, validators
     from jsonschema.exceptions import ValidationError as SchemaError
 
     def pattern(_: Any, expression: str, value: Any, __: Any) -> Any:
         if isinstance(value, str) and not re.search(re.sub(r"\$$", r"\\Z", expression), value):
             yield SchemaError("pattern")
 
-    formats = FormatChecker(formats=())
-    formats.checks("date-time")(_is_date_time)
-    formats.checks("date")(_is_date)
     strict: Any = validators.extend(Draft202012Validator, {"pattern": pattern})  # type: ignore[no-untyped-call]
-    made = strict(schema(action), format_checker=formats)
+    made = strict(enforced(action), format_checker=formats.checker())
     _VALIDATORS[action.digest] = made
     return made
 
@@ -139,76 +203,14 @@ def _schema_problems(action: Action, given: Mapping[str, Any]) -> list[str]:
     from jsonschema.exceptions import ValidationError as SchemaError
 
     found: list[SchemaError] = list(_validator(action).iter_errors(dict(given)))
-    return [_say(action, e, given) for e in sorted(found, key=lambda e: [str(p) for p in e.absolute_path])]
-
-
-def _say(action: Action, error: Any, given: Mapping[str, Any]) -> str:
-    where = "".join(f"[{p}]" if isinstance(p, int) else str(p) for p in error.absolute_path)
-    wanted = error.validator_value
-    match error.validator:
-        case "required":
-            missing = [n for n in wanted if n not in error.instance]
-            return f"{', '.join(missing)} must be given."
-        case "additionalProperties":
-            known = [f.name for f in action.fields]
-            return " ".join(_unknown(n, known) for n in error.instance if n not in error.schema.get("properties", {}))
-        case "type":
-            return f"{where} must be {_article(wanted)}, not {_type_name(error.instance)}."
-        case "enum":
-            return f"{where} must be one of: {', '.join(map(str, wanted))}."
-        case "pattern":
-            return f"{where} has characters or a form that is not allowed here{_hint(action, str(error.absolute_path[0]))}."
-        case "minLength" | "minItems":
-            return f"{where} must not be empty."
-        case "minimum" | "exclusiveMinimum":
-            return f"{where} must be at least {wanted}."
-        case "maximum":
-            return f"{where} must be at most {wanted}."
-        case "format":
-            return f"{where} must be a {'date such as 2026-11-24' if wanted == 'date' else 'time such as 2026-11-24T08:00:00Z'}."
-        case _:
-            return f"{where or 'The arguments'} break the listed schema ({error.validator})."
-
-
-def _unknown(name: Any, known: list[str]) -> str:
-    import difflib
-
-    near = difflib.get_close_matches(str(name)[:64], known, n=1, cutoff=0.5)
-    shown = _UNSEEN.sub("", str(name))[:48]
-    return f"{shown!r} is not an argument of this tool{f'; did you mean {near[0]}?' if near else '.'}"
-
-
-def _hint(action: Action, name: str) -> str:
-    summary = next((f.summary for f in action.fields if f.name == name), "")
-    return f" ({summary})" if summary else ""
-
-
-_ARTICLES = {
-    "string": "a text",
-    "boolean": "true or false",
-    "integer": "a whole number",
-    "array": "a list",
-    "object": "an object",
-}
-
-
-def _article(types: Any) -> str:
-    return _ARTICLES.get(str(types), f"of type {types}")
-
-
-def _type_name(value: Any) -> str:
-    if value is None:
-        return "null"
-    return {str: "a text", bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "an object"}.get(
-        type(value), "that"
-    )
+    return [sentence(action, e) for e in sorted(found, key=lambda e: [str(p) for p in e.absolute_path])]
 
 
 def _value_problems(f: ActionField, value: Any) -> list[str]:
     """What holds for every text whatever the schema: nothing invisible, no CIPP variable, no endless text."""
     problems = []
     texts = list(_texts(value))
-    if any(_UNSEEN.search(t) for t in texts):
+    if any(UNSEEN.search(t) for t in texts):
         problems.append(f"{f.name} has control or invisible characters.")
     if not f.template and any(_VARIABLE.search(t) for t in texts):
         problems.append(f"{f.name} has a %name% that CIPP would replace with a variable.")
@@ -241,7 +243,7 @@ def _option_problems(options: Mapping[str, Any], bounds: Mapping[str, float]) ->
         if name not in OPTION_NAMES:
             problems.append(f"request_options has no {str(name)[:48]!r}; it takes {', '.join(OPTION_NAMES)}.")
         elif isinstance(value, bool) or not isinstance(value, int | float):
-            continue
+            problems.append(f"request_options.{name} must be a number.")
         elif name == "batch_interval" and not bounds[name] <= value <= 60:
             problems.append(f"request_options.batch_interval must be {bounds[name]:g} (the operator's value) to 60 seconds.")
         elif name != "batch_interval" and not 0 < value <= bounds[name]:
@@ -249,21 +251,3 @@ def _option_problems(options: Mapping[str, Any], bounds: Mapping[str, float]) ->
         elif name == "batch_size" and value != int(value):
             problems.append("request_options.batch_size must be a whole number.")
     return problems
-
-
-def _is_date_time(value: object) -> bool:
-    if not isinstance(value, str):
-        return True
-    try:
-        return datetime.fromisoformat(value.replace("Z", "+00:00")).tzinfo is not None
-    except ValueError:
-        return False
-
-
-def _is_date(value: object) -> bool:
-    if not isinstance(value, str):
-        return True
-    try:
-        return date.fromisoformat(value) is not None and len(value) == 10
-    except ValueError:
-        return False

@@ -21,6 +21,9 @@ from pydantic import ValidationError
 from cipp_mcp.catalog.action import Action, Kind
 from cipp_mcp.errors import ManifestError, UnknownAction
 
+OWN = "own"
+"""The folder (and group) of the server's own tools, which every surface lists."""
+
 _M = TypeVar("_M", Action, Kind)
 
 
@@ -73,7 +76,7 @@ class Catalog:
 
     def only(self, groups: tuple[str, ...]) -> Catalog:
         """The same catalog with only these groups' actions."""
-        kept = {n: a for n, a in self.actions.items() if not groups or a.group in groups}
+        kept = {n: a for n, a in self.actions.items() if not groups or a.group in groups or a.own}
         return Catalog(kept, self.groups, self.kinds, self.digest)
 
 
@@ -82,6 +85,13 @@ def shipped_folder() -> Path:
     package = Path(__file__).resolve().parent.parent
     inside = package / "manifests"
     return inside if inside.is_dir() else package.parent / "manifests"
+
+
+def tool_names() -> list[str]:
+    """The names of all shipped tools, from the folder listing alone."""
+    shipped = shipped_folder()
+    files = [*shipped.glob("actions/*/*.toml"), *(shipped / OWN).glob("*.toml")]
+    return sorted(file.stem for file in files if file.name != "_group.toml")
 
 
 def load(folder: Path | None = None) -> Catalog:
@@ -93,9 +103,12 @@ def load(folder: Path | None = None) -> Catalog:
     folder = folder or shipped_folder()
     shared = _read(folder / "fields.toml")
     kinds = {name: _build(folder / "kinds.toml", Kind, raw) for name, raw in _read(folder / "kinds.toml").items()}
+    if lost := sorted(k.otherwise for k in kinds.values() if k.otherwise and k.otherwise not in kinds):
+        raise ManifestError(f"kinds.toml: otherwise names {lost[0]}, which it does not have.")
     groups: dict[str, Group] = {}
     actions: dict[str, Action] = {}
-    for place in sorted(p for p in (folder / "actions").iterdir() if p.is_dir()):
+    own = [folder / OWN] if (folder / OWN).is_dir() else []
+    for place in sorted(p for p in (folder / "actions").iterdir() if p.is_dir()) + own:
         about = _read(place / "_group.toml")
         groups[place.name] = Group(place.name, str(about.get("title", place.name)), str(about.get("summary", "")))
         for file in sorted(place.glob("*.toml")):

@@ -16,11 +16,19 @@ from cipp_mcp.catalog.effect import Model, When
 class Expect(Model):
     """One fact that the read-back must show. `$argument` stands for what the caller gave; without it the check is left out.
 
+    `$argument.id` and `$argument.name` are those of the objects that it names, `$argument.key` the values in given objects.
+
     Attributes:
         field: dotted path into the row; through lists it collects.
-        row: the answer must list a row with these values (`{id}` and `{name}` stand for the target's).
+        row: the answer must list a row with these values (`{id}`, `{name}` and `{label}` stand for the target's); a list of
+            values means any of them, and a cell that is a list need only have one.
+        each: with `row`: once for each object of that argument, which `{id}`, `{name}` and `{label}` then stand for.
+        listed: with `row`: false means that no row may have these values.
         moved: the value differs from what it was before the call.
-        fresh: with `row`: the field by which a row that was there before the call is told from a new one.
+        fresh: with `row`: the field by which a row that was there before the call is told from a new one; with
+            `listed = false` such a row must have been there before.
+        says: the text, markup aside, contains this.
+        entry: the list at `field` has an entry with these values; an argument with several values wants one entry each.
         gone: the target is no longer there.
     """
 
@@ -33,13 +41,17 @@ class Expect(Model):
     lacks: Any = None
     only: Any = None
     row: Mapping[str, Any] | None = None
+    each: str = ""
+    listed: bool = True
     fresh: str = ""
+    says: str | None = None
+    entry: Mapping[str, Any] | None = None
     gone: bool = False
     when: When | None = None
 
     @model_validator(mode="after")
     def _one_check(self) -> Expect:
-        values = (self.equals, self.among, self.holds, self.lacks, self.only, self.row)
+        values = (self.equals, self.among, self.holds, self.lacks, self.only, self.row, self.entry, self.says)
         said = [self.absent, self.moved, self.gone, *(v is not None for v in values)]
         if sum(map(bool, said)) != 1:
             raise ValueError("an expectation makes exactly one check")
@@ -53,14 +65,18 @@ class Verify(Model):
 
     Attributes:
         read: `target` (the read of the target's kind) or `GET /api/Endpoint`.
-        send: places on the wire -> constant, `$tenant`, `$id`, `$name` or `$argument`.
+        send: places on the wire -> constant, `$tenant`, `$id`, `$name`, `$argument` or a field of the target's state.
         expect: every one of these must hold.
+        job: what it shows is that work is queued, not that it was done.
+        blind: arguments whose effect this read does not show; with one of them it proves nothing.
         claimed: why no read can show it.
     """
 
     read: str = ""
     send: Mapping[str, str] = Field(default_factory=dict)
     expect: tuple[Expect, ...] = ()
+    job: bool = False
+    blind: tuple[str, ...] = ()
     claimed: str = ""
 
     @model_validator(mode="after")
@@ -70,3 +86,43 @@ class Verify(Model):
         if self.read and self.read != "target" and not self.read.startswith("GET /api/"):
             raise ValueError("verify.read is 'target' or 'GET /api/Endpoint'")
         return self
+
+
+class Mark(Model):
+    """The text field that gets our operation's id where the caller leaves it out, because CIPP keeps it with the job.
+
+    Attributes:
+        field: the field's name.
+        when: only if this holds.
+    """
+
+    field: str
+    when: When | None = None
+
+
+class Follow(Model):
+    """Where the job of queued work is seen, and how its end reads.
+
+    Attributes:
+        read, send: the list of jobs, as in `Verify`.
+        row: what a job of this operation looks like; `{id}` and `{name}` stand for the target's.
+        key: the field that tells jobs apart; one that was there before the call is not ours.
+        state: the field with the job's state; `ended` and `failed` are the words that it ends with.
+        steps, steps_send, steps_texts: the read of one job's steps (`$key`'s name stands for it), and where their texts are.
+    """
+
+    read: str
+    send: Mapping[str, str] = Field(default_factory=dict)
+    row: Mapping[str, Any]
+    key: str
+    state: str
+    ended: tuple[str, ...]
+    failed: tuple[str, ...] = ()
+    steps: str = ""
+    steps_send: Mapping[str, str] = Field(default_factory=dict)
+    steps_texts: str = ""
+
+    @property
+    def accepted(self) -> Verify:
+        """The read that shows that a job of this operation exists."""
+        return Verify(read=self.read, send=self.send, expect=(Expect.model_validate({"row": self.row, "fresh": self.key}),))

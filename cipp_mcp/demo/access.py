@@ -6,6 +6,7 @@ A client recognises a refusal by how its text begins, so the beginnings are kept
 from __future__ import annotations
 
 import fnmatch
+import ipaddress
 import re
 from dataclasses import dataclass, field
 
@@ -58,6 +59,8 @@ def refusal(role: Role, call: Call, endpoint: Endpoint) -> str | None:
     """Why CIPP would not run this function for this client, or None where it would."""
     if endpoint.role == "Public":
         return None
+    if not _address_allowed(call):
+        return f"{NOT_ALLOWED}, the API Client does not have the required permission"
     if isinstance(role, str):
         if role not in BUILT_IN:
             # A role CIPP does not know falls to the custom role `cipp-api`, which nobody made here.
@@ -74,6 +77,18 @@ def refusal(role: Role, call: Call, endpoint: Endpoint) -> str | None:
     if endpoint.any_tenant or _tenant_allowed(role, call, endpoint.role):
         return None
     return "Access to this tenant is not allowed"
+
+
+def _address_allowed(call: Call) -> bool:
+    """The client's own list of addresses and ranges; the refusal does not mention addresses."""
+    row = call.world.table("api_clients").get(call.client_id, {"IPRange": ["Any"]})
+    if "Any" in row["IPRange"]:
+        return True
+    try:
+        address = ipaddress.ip_address(call.address)
+    except ValueError:
+        return False
+    return any(address in ipaddress.ip_network(text, strict=False) for text in row["IPRange"])
 
 
 def _tenant_allowed(role: CustomRole, call: Call, needed: str) -> bool:

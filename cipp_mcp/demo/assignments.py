@@ -76,7 +76,7 @@ def targets(tenant: Tenant, order: Order, intent: str | None) -> list[Row]:
     elif order.assign_to or order.group_ids or order.group_names:
         ids = order.group_ids or _by_name(tenant, order.group_names or words(order.assign_to))
         if not ids and not tenant.ghost:
-            raise GraphError(f"No matching groups resolved for assignment request. Searched for: {order.shown()}")
+            raise GraphError(f"No group matches the request: {order.shown()}")
         found = [{"target": {"@odata.type": GROUP, "groupId": key}, **extra} for key in ids]
     left_out = order.exclude_ids or _by_name(tenant, words(order.exclude_name))
     return found + [{"target": {"@odata.type": NOT_GROUP, "groupId": key}, **extra} for key in left_out]
@@ -96,13 +96,16 @@ def merged(there: list[Row], new: list[Row], order: Order) -> list[Row]:
     return kept + new
 
 
-def described(tenant: Tenant, assignments: list[Row], with_intent: bool = False) -> tuple[str, str]:
-    """The two texts that CIPP's lists show: whom it is for, and who is left out."""
-    inside, outside = [], []
+def described(
+    tenant: Tenant, assignments: list[Row], with_intent: bool = False, users: str = "All Licensed Users"
+) -> tuple[str, str]:
+    """The two texts that CIPP's lists show: whom it is for, and who is left out. The lists spell all users differently."""
+    inside: list[str] = []
+    outside: list[str] = []
     for each in assignments:
         kind = each["target"]["@odata.type"]
         group = tenant.find("groups", each["target"].get("groupId"))
-        name = {ALL_DEVICES: "All Devices", ALL_USERS: "All Licensed Users"}.get(kind) or (group["displayName"] if group else "")
+        name = {ALL_DEVICES: "All Devices", ALL_USERS: users}.get(kind) or (group["displayName"] if group else "")
         if name:
             suffix = f" ({each['intent']})" if with_intent and each.get("intent") else ""
             (outside if kind == NOT_GROUP else inside).append(name + suffix)

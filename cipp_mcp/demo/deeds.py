@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cipp_mcp.demo import joiner, mail, people
-from cipp_mcp.demo.dialect import pick, to_boolean
+from cipp_mcp.demo import backups, joiner, mail, people
+from cipp_mcp.demo.dialect import as_list, pick, to_boolean
 from cipp_mcp.demo.tenant import Row, Tenant
 
 if TYPE_CHECKING:
@@ -71,6 +71,18 @@ def _reply(world: World, task: Row, given: dict[str, Any]) -> str:
     return f"Set Out-of-office for {who}"
 
 
+def _member(adding: bool) -> Job:
+    def job(world: World, task: Row, given: dict[str, Any]) -> str:
+        tenant = world.reach(task["Tenant"])
+        group = tenant.one("groups", given["GroupId"])
+        members = [str(each) for each in as_list(given["Member"])]
+        for who in members:
+            people.set_member(world, tenant, group, tenant.one("users", who), adding)
+        return f"Successfully {'added' if adding else 'removed'} {', '.join(members)}"
+
+    return job
+
+
 JOBS: dict[str, Job] = {
     "Set-CIPPSignInState": _sign_in,
     "Set-CIPPResetPassword": _reset,
@@ -80,4 +92,7 @@ JOBS: dict[str, Job] = {
     "New-CIPPUserTask": _create,
     "Set-CIPPMailboxPermission": _access,
     "Set-CIPPOutOfOffice": _reply,
+    "Add-CIPPGroupMember": _member(True),
+    "Remove-CIPPGroupMember": _member(False),
+    "New-CIPPBackup": backups.scheduled,
 }

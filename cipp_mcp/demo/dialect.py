@@ -6,9 +6,11 @@ that every Graph helper of CIPP passes, and nothing here knows HTTP beyond a sta
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import unquote
 
 if TYPE_CHECKING:
     from cipp_mcp.demo.tenant import Tenant
@@ -21,6 +23,10 @@ class Reply:
 
     body: Any = None
     status: int = 200
+
+
+# What leaves when a function never set its status: the entry point's own error, whatever was in the body.
+NO_STATUS = Reply({"error": {"code": "InternalServerError", "message": "The request was not processed to its end"}}, 500)
 
 
 class GraphError(Exception):
@@ -97,6 +103,11 @@ def value_of(option: Any) -> Any:
     return first(pick(option, "value"), option)
 
 
+def in_address(text: str) -> str:
+    """What is left of a text that CIPP pastes into an address: all before a `#` (and a `&` in a query), then unescaped."""
+    return unquote(re.split(r"[#&]", text, maxsplit=1)[0])
+
+
 def same(left: Any, right: Any) -> bool:
     """`-eq` on two texts ignores case."""
     return str(left).lower() == str(right).lower()
@@ -114,6 +125,8 @@ class Call:
     client_id: str
     # None: every tenant. Otherwise the customer ids that the caller's custom role allows.
     allowed: frozenset[str] | None = None
+    # The caller's own role: its name, or the custom role. Only the management of API clients looks at it.
+    role: object = "admin"
     address: str = "127.0.0.1"
     headers: dict[str, str] = field(default_factory=dict)
 

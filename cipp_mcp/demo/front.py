@@ -71,12 +71,31 @@ class Front:
         self.tenant_id = str(client["tenant_id"])
         self.client_id = str(client["client_id"])
         self.client_secret = str(client["client_secret"])
+        own = self.world.table("api_clients")[self.client_id]
+        own["Role"] = self.role if isinstance(self.role, str) else self.role.name
+
+    @property
+    def acting_role(self) -> access.Role:
+        """The role CIPP has on record for this client by now; without a record it is the one that nobody made."""
+        row = self.world.table("api_clients").get(self.client_id)
+        name = row["Role"] if row else None
+        if isinstance(self.role, access.CustomRole) and name == self.role.name:
+            return self.role
+        return str(name or "cipp-api")
 
     @property
     def tokens(self) -> list[str]:
         return list(self._tokens)
 
     def turn(self, method: str, target: str, headers: dict[str, str], raw: bytes, whole: bool = True) -> Turn:
+        """What one request leads to. A mistake of the demo's own is kept and answered, and never ends the box."""
+        try:
+            return self._turn(method, target, headers, raw, whole)
+        except Exception as mistake:
+            self.errors.append(mistake)
+            return Turn([Http(500, b"", None)])
+
+    def _turn(self, method: str, target: str, headers: dict[str, str], raw: bytes, whole: bool) -> Turn:
         """`whole` is false when the body was longer than is read."""
         parts = urlsplit(target)
         path = unquote(parts.path)
@@ -107,13 +126,16 @@ class Front:
     def _api(self, name: str, method: str, query: dict[str, str], body: Any, headers: dict[str, str]) -> Turn:
         scheme, _, token = headers.get("authorization", "").partition(" ")
         good_until = self._tokens.get(token.strip())
-        if scheme.lower() != "bearer" or good_until is None or good_until <= self.world.now():
+        saved = self.world.table("settings")["azure"]["clients"]  # pushed there by ExecApiClient SaveToAzure
+        if scheme.lower() != "bearer" or good_until is None or good_until <= self.world.now() or self.client_id not in saved:
             return Turn([Http(401, b"", None, (("WWW-Authenticate", "Bearer"),))])
         if wait := self._over_the_rate():
             return Turn([Http(429, b"", None, (("Retry-After", str(wait)),))])
+        role = self.acting_role
+        allowed = access.scope(role, [tenant.customer_id for tenant in self.world.known()])
         call = Call(
-            self.world, name, method, query, body, self.client_id,
-            allowed=access.scope(self.role, [tenant.customer_id for tenant in self.world.known()]), headers=headers,
+            self.world, name, method, query, body, self.client_id, allowed=allowed, role=role, address=_address(headers),
+            headers=headers,
         )  # fmt: skip
         return self._struck(name, lambda: self._core(call))
 
@@ -152,11 +174,11 @@ class Front:
 
     def _core(self, call: Call) -> Reply:
         if call.endpoint.lower() == "me":
-            return Reply(json.dumps(access.me(self.role, self.client_id)))  # a text, as with PublicPing
+            return Reply(json.dumps(access.me(self.acting_role, self.client_id)))  # a text, as with PublicPing
         endpoint = self._endpoints.get(call.endpoint.lower())
         if endpoint is None:
             return Reply("Endpoint not found", 404)
-        if refused := access.refusal(self.role, call, endpoint):
+        if refused := access.refusal(self.acting_role, call, endpoint):
             return Reply(refused, 403)
         with self.world.lock, self.world.acting(call.endpoint):
             try:
@@ -198,6 +220,12 @@ class Front:
         """Every token issued so far is refused from now on."""
         with self.world.lock:
             self._tokens = dict.fromkeys(self._tokens, self.world.now())
+
+
+def _address(headers: dict[str, str]) -> str:
+    """The first address of x-forwarded-for without its port, as CIPP takes it."""
+    text = headers.get("x-forwarded-for", "127.0.0.1").split(",")[0].strip()
+    return text.rsplit(":", 1)[0] if text.count(":") == 1 else text.strip("[]")
 
 
 def _oauth(code: int, error: str, text: str, status: int) -> Reply:

@@ -57,7 +57,8 @@ def create(world: World, tenant: Tenant, form: Any) -> Joined:
     }  # fmt: skip
     tenant.add("users", user)
     world.record(tenant, "create", "user", user)
-    joined = Joined(user, upn, password, ["Created New User.", f"Username: {upn}", f"Password: {password}"])
+    shown = people.handed_out(world, password)
+    joined = Joined(user, upn, shown, ["Created New User.", f"Username: {upn}", f"Password: {shown}"])
     _equip(world, tenant, joined, form)
     joined.user = visible(user)
     return joined
@@ -113,7 +114,7 @@ def _copy(world: World, tenant: Tenant, joined: Joined, source: str) -> None:
 def _share(world: World, tenant: Tenant, joined: Joined, key: str, form: Any) -> str:
     box = tenant.find("mailboxes", key)
     if not box or box["recipientTypeDetails"] != "SharedMailbox":
-        return f"Skipped mailbox access to {key}: it is not a shared mailbox in this tenant."
+        return f"Skipped mailbox access to {key}: there is no shared mailbox of that name."
     for right in as_list(pick(form, "sharedMailboxPermission")) or ["FullAccess"]:
         schedule.add_task(
             world,

@@ -70,7 +70,7 @@ def _redirect(fault: Fault, reply: Reply, tenants: Sequence[str]) -> list[Move]:
 def _queued(fault: Fault, reply: Reply, tenants: Sequence[str]) -> list[Move]:
     metadata = {
         "Queued": True,
-        "QueueMessage": fault.text or "Loading data for all tenants. Please check back later",
+        "QueueMessage": fault.text or "Loading data for all tenants. Ask again later",
         "QueueId": "queue-1",
     }
     return _json(fault, {"Results": [], "Metadata": metadata})

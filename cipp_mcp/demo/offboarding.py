@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from cipp_mcp.demo import mail, people
+from cipp_mcp.demo import mail, methods, people
 from cipp_mcp.demo.dialect import GraphError, as_list, is_true, pick, value_of
 from cipp_mcp.demo.tenant import Row, Tenant
 
@@ -164,7 +164,9 @@ def _shared(world: World, tenant: Tenant, user: Row, options: Any) -> str:
 
 
 def _mfa(world: World, tenant: Tenant, user: Row, options: Any) -> str:
-    world.change(tenant, "user", user, "reset_mfa", _methods=[method for method in user["_methods"] if method == "password"])
+    _, stuck = methods.remove(world, tenant, user)
+    if stuck:
+        raise GraphError(f"Failed to remove MFA methods ({', '.join(stuck)})")
     return "Successfully removed the MFA methods"
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cipp_mcp.demo.dialect import GraphError
+from cipp_mcp.demo.dialect import GraphError, is_true, pick
 from cipp_mcp.demo.tenant import Row, Tenant
 from cipp_mcp.demo.world import World, stamp
 
@@ -41,6 +41,14 @@ def set_password(world: World, tenant: Tenant, key: str, must_change: bool) -> s
         user.update(_password=password, _mustChange=must_change, lastPasswordChangeDateTime=stamp(world.now()))
         world.record(tenant, "reset_password", "user", user, "must change" if must_change else "stays")
     return password
+
+
+def handed_out(world: World, password: str) -> str:
+    """What CIPP shows of a new password: itself, or a link to it where PWPush is switched on."""
+    config = world.table("settings").get("extensions", {}).get("config", {})
+    if not is_true(pick(config, "PWPush.Enabled")):
+        return password
+    return "https://pwpush.example/p/" + world.secret("pwpush")
 
 
 def revoke_sessions(world: World, tenant: Tenant, key: str) -> Row:
@@ -143,8 +151,9 @@ def set_member(world: World, tenant: Tenant, group: Row, user: Row, add: bool, p
     if "DynamicMembership" in group["groupTypes"]:
         raise GraphError("Cannot update membership of a group with a dynamic membership rule.")
     if add and user["id"] in group[part]:
-        raise GraphError("This user is already a member of this group.")
+        raise GraphError("The user is already a member of it.")
     if not add and user["id"] not in group[part]:
         raise GraphError(f"Resource '{user['id']}' does not exist or one of its references is not present.")
     group[part] = [*group[part], user["id"]] if add else [member for member in group[part] if member != user["id"]]
-    world.record(tenant, f"{'add' if add else 'remove'}_{part.strip('_').rstrip('s')}", "group", group, user["userPrincipalName"])
+    world.record(tenant, f"{'add' if add else 'remove'}_{part.strip('_').rstrip('s')}", "group", group,
+                 str(user.get("userPrincipalName") or user["displayName"]))  # fmt: skip

@@ -40,6 +40,10 @@ def add_task(world: World, task: dict[str, Any], hidden: bool = False, run_now: 
     now = world.now()
     if unique and any(row["Name"] == name and row["TaskState"] not in ("Completed", "Failed") for row in world.rows("tasks")):
         return f"Task with name {name} already exists"
+    if world.tasks_left is not None:
+        if world.tasks_left < 1:
+            raise GraphError("Error - Could not add task: The table service is busy.")
+        world.tasks_left -= 1
     wanted = value_of(pick(task, "ScheduledTime"))
     at = int(wanted) if wanted not in (None, "", 0, "0") else epoch(now)
     tenant = value_of(pick(task, "TenantFilter"))
@@ -155,6 +159,18 @@ def cached(world: World, reference: str, minutes: float) -> datetime | None:
         return None
     at: datetime = entry["at"]
     return at
+
+
+def load(world: World, reference: str, name: str, minutes: float) -> tuple[Row, bool]:
+    """The Metadata of an all-tenants list and whether its rows are there; starts the loading where they are not."""
+    said = "Still loading data for all tenants. Ask again in some minutes"
+    queue = running(world, reference)
+    if queue is None and cached(world, reference, minutes) is None:
+        said = "Loading data for all tenants. Ask again in some minutes"
+        queue = enqueue(world, name, reference, len(world.known()))
+    if queue is not None:
+        return {"QueueMessage": said, "QueueId": queue["RowKey"]}, False
+    return {"QueueId": None}, True
 
 
 def moment(seconds: Any) -> str | None:

@@ -20,6 +20,7 @@ def seeded(world: World) -> World:
     world.table("catalogue").update({sku["id"]: {"id": sku["id"], **sku} for sku in people["skus"].values()})
     client = people["partner"]
     world.table("settings")["api_client"] = {"id": "api_client", "tenant_id": client["customer_id"], **client}
+    world.table("settings")["azure"] = {"id": "azure", "clients": [client["client_id"]]}
     for entry in people["tenants"]:
         world.tenants.append(_tenant(world, entry, people))
     from cipp_mcp.demo.estate import furnish
@@ -53,7 +54,7 @@ def _tenant(world: World, entry: dict[str, Any], people: dict[str, Any]) -> Tena
         tenant.add("roles", {"id": role["id"], "templateId": role["id"], "displayName": name, "description": role["about"],
                              "isBuiltIn": True, "isEnabled": True, "_members": []})  # fmt: skip
     for group in entry.get("groups", []):
-        tenant.add("groups", _group(tenant, group))
+        tenant.add("groups", group_row(tenant, group))
     for person in entry.get("users", []):
         _enrol(world, tenant, person, people)
     for person in entry.get("users", []):
@@ -68,6 +69,7 @@ def _tenant(world: World, entry: dict[str, Any], people: dict[str, Any]) -> Tena
     return tenant
 
 
+MFA = ("password", "microsoftAuthenticator", "phone")
 GROUP_KINDS: dict[str, Row] = {
     "m365": {"groupTypes": ["Unified"], "mailEnabled": True, "securityEnabled": False},
     "distribution": {"groupTypes": [], "mailEnabled": True, "securityEnabled": False},
@@ -76,7 +78,7 @@ GROUP_KINDS: dict[str, Row] = {
 }
 
 
-def _group(tenant: Tenant, entry: dict[str, Any]) -> Row:
+def group_row(tenant: Tenant, entry: dict[str, Any]) -> Row:
     mail = f"{entry['mail']}@{tenant.default_domain}" if "mail" in entry else None
     return {
         "id": stable_id(tenant.details["key"], "group", entry["name"]), "displayName": entry["name"],
@@ -98,6 +100,7 @@ def user_row(world: World, tenant: Tenant, person: dict[str, Any], people: dict[
     if guest:
         mail = person["upn"].removesuffix("#EXT#").replace("_", "@", 1)
     skus = [people["skus"][short]["id"] for short in person.get("licences", [])]
+    seen = person.get("seen_days_ago", 2 if person.get("enabled", True) else 220)
     immutable = stable_id(upn, "anchor")[:22] + "==" if synced or person.get("immutable") else None
     return {
         "id": stable_id(tenant.details["key"], "user", person["upn"]), "accountEnabled": person.get("enabled", True),
@@ -115,9 +118,8 @@ def user_row(world: World, tenant: Tenant, person: dict[str, Any], people: dict[
         "lastPasswordChangeDateTime": stamp(world.now() - timedelta(days=90)), "showInAddressList": None, "manager": None,
         "signInSessionsValidFromDateTime": stamp(world.now() - timedelta(days=90)),
         "_perUserMfa": "disabled", "_risk": person.get("risky"), "_mustChange": False, "_taps": [], "_rules": [],
-        "_methods": [] if guest or person.get("shared") or person.get("mfa") is False else ["password", "microsoftAuthenticator",
-                                                                                            "phone"],
-        "_lastSignIn": stamp(world.now() - timedelta(days=2 if person.get("enabled", True) else 220)),
+        "_methods": [] if guest or person.get("shared") or person.get("mfa") is False else list(MFA),
+        "_lastSignIn": None if seen < 0 else stamp(world.now() - timedelta(days=seen)),
     }  # fmt: skip
 
 

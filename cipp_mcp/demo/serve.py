@@ -109,6 +109,11 @@ class Box:
             return tuple(self.front.received)
 
     @property
+    def in_flight(self) -> int:
+        """Requests that are being answered now."""
+        return self._in_flight
+
+    @property
     def tokens_issued(self) -> int:
         with self.world.lock:
             return len(self.front.tokens)

@@ -79,9 +79,9 @@ class PushedForm:
 
 def _ruling(plan: Plan, answer: Any, channel: str, *, waited: bool) -> Ruling:
     if not isinstance(answer, t.ElicitResult) or answer.action != "accept":
-        return Ruling(Reply.NO, channel, waited, "The person declined.")
+        return Ruling(Reply.NO, channel, waited, why="The person declined.")
     if not typed_right(plan, (answer.content or {}).get("phrase")):
-        return Ruling(Reply.NO, channel, waited, "What was typed is not what the plan asks for; that counts as a no.")
+        return Ruling(Reply.NO, channel, waited, why="What was typed is not what the plan asks for; that counts as a no.")
     return Ruling(Reply.YES, channel, waited)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 from typing import Any
 
 import mcp_types as t
@@ -19,6 +20,7 @@ from cipp_mcp.server.ask import Context, ResultForm, channel_for
 log = logging.getLogger("cipp_mcp.server")
 
 PAGE = 200
+TICKET = "cipp-mcp/ticket"
 INTERNAL = "Something in this server went wrong; it is in the server's log. Whether anything was sent stands in `cipp-mcp audit`."
 
 
@@ -28,10 +30,12 @@ class Tools:
     Args:
         desk: the collaborators of the walk.
         tools: as listed, sorted.
+        ticket: for the trail; a call's own `_meta` entry `cipp-mcp/ticket` wins.
     """
 
-    def __init__(self, desk: Desk, tools: list[t.Tool]) -> None:
+    def __init__(self, desk: Desk, tools: list[t.Tool], ticket: str = "") -> None:
         self._desk = desk
+        self._ticket = ticket
         self._tools = tools
         self._names = {tool.name for tool in tools}
 
@@ -54,7 +58,7 @@ class Tools:
             raise MCPError(t.INVALID_PARAMS, "This tool is not on this server's list.")
         channel = channel_for(ctx, params, self._desk.answer_within)
         channels: list[Channel] = [channel] if channel else []
-        caller = Caller(channels=channels, progress=_progress(ctx), client=_client(ctx))
+        caller = Caller(channels=channels, progress=_progress(ctx), client=_client(ctx), ticket=self._ticket_of(ctx))
         try:
             outcome = await perform(self._desk, name, params.arguments or {}, caller)
         except Exception:  # a bug of ours must not end the session, and its text is not for the client
@@ -62,7 +66,19 @@ class Tools:
             outcome = Outcome(Word.UNKNOWN, INTERNAL, writes=True, changed="unknown")
         if isinstance(channel, ResultForm) and channel.asked is not None and outcome.word is Word.NEEDS_APPROVAL:
             return channel.result()
-        return to_result(outcome)
+        return to_result(self._with_earlier(outcome))
+
+    def _with_earlier(self, outcome: Outcome) -> Outcome:
+        """The first answer also tells what an earlier process left unknown."""
+        earlier, self._desk.session.left_unknown = self._desk.session.left_unknown, ()
+        if not earlier:
+            return outcome
+        told = [{k: r.get(k) for k in ("action", "tenant", "targets", "operation", "at")} for r in earlier]
+        return replace(outcome, facts=dict(outcome.facts) | {"earlier_unknown": told})
+
+    def _ticket_of(self, ctx: Context) -> str:
+        given = dict(ctx.meta or {}).get(TICKET)
+        return given[:100] if isinstance(given, str) and given.isprintable() else self._ticket
 
 
 def to_result(outcome: Outcome) -> t.CallToolResult:

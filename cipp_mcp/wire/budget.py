@@ -1,54 +1,25 @@
 """What we allow ourselves to send: CIPP's request window, calls in flight, and retries.
 
 CIPP counts 100 requests per client in a fixed window of 10 s and everything counts, so each try asks here first.
-Clock, sleep and dice are given, which keeps tests free of patches. No HTTP may enter; the limits of several
-processes on one machine would replace `_Window` and nothing else.
+Clock, sleep and dice are given, which keeps tests free of patches. No HTTP may enter.
 """
 
 from __future__ import annotations
 
 import random
 import time
-from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import anyio
 
-CIPPS_LIMIT = 100
-WINDOW = 10.0
-IN_FLIGHT = 4
+from cipp_mcp.wire.window import IN_FLIGHT, Clock, OwnWindow, SharedWindow, Sleep, Window
+
 ALLOWANCE = 10.0
 EARNED_PER_CALL = 0.1
 FIRST_BACK_OFF = 1.0
 LONGEST_BACK_OFF = 10.0
-
-Clock = Callable[[], float]
-Sleep = Callable[[float], Awaitable[None]]
-
-
-class _Window:
-    """Hands out starts so that CIPP never sees more than its limit in any 10 s, fixed or sliding.
-
-    A start is counted when it is handed out, but the request arrives later: those in flight may fall into the next
-    window. Keeping that many starts back makes the sum right however long connecting takes.
-    """
-
-    def __init__(self, clock: Clock, sleep: Sleep) -> None:
-        self._clock = clock
-        self._sleep = sleep
-        self._starts: deque[float] = deque()
-
-    async def start(self) -> None:
-        while True:
-            now = self._clock()
-            while self._starts and now - self._starts[0] >= WINDOW:
-                self._starts.popleft()
-            if len(self._starts) < CIPPS_LIMIT - IN_FLIGHT:
-                self._starts.append(now)
-                return
-            # The floor outlasts a rounding error that would make this loop spin without ever passing the edge.
-            await self._sleep(max(self._starts[0] + WINDOW - now, 0.001))
 
 
 class Budget:
@@ -59,6 +30,7 @@ class Budget:
         clock: monotonic seconds.
         sleep: waits for so many seconds.
         dice: a number from 0 up to 1, for the jitter.
+        shared: the file of the window that this machine's processes share; without it this process has one of its own.
     """
 
     def __init__(
@@ -68,11 +40,12 @@ class Budget:
         clock: Clock = time.monotonic,
         sleep: Sleep = anyio.sleep,
         dice: Callable[[], float] = random.random,
+        shared: Path | None = None,
     ) -> None:
         self._scale = wait_scale
         self._sleep = sleep
         self._dice = dice
-        self._window = _Window(clock, sleep)
+        self._window: Window = SharedWindow(shared, clock, sleep) if shared else OwnWindow(clock, sleep)
         self._places = anyio.Semaphore(IN_FLIGHT)
         self._allowance = ALLOWANCE
 

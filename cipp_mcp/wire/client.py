@@ -7,9 +7,11 @@ caller's affair. Import this module late; it brings httpx.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import time
 from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
@@ -17,18 +19,20 @@ from urllib.parse import urlsplit
 import anyio
 import httpx
 
-from cipp_mcp.errors import Lost, NotSent
+from cipp_mcp.errors import Lost, NotSent, Withdrawn
 from cipp_mcp.message import Repeat, Request, Response
 from cipp_mcp.settings import Settings
 from cipp_mcp.wire import outgoing, retry
-from cipp_mcp.wire.budget import Budget, Clock, Sleep
+from cipp_mcp.wire.budget import Budget
 from cipp_mcp.wire.connections import Connections, Departure, exchange
 from cipp_mcp.wire.token import SignIn, Token
 from cipp_mcp.wire.trouble import Peer, losing, opening
+from cipp_mcp.wire.window import Clock, Sleep
 
 log = logging.getLogger("cipp_mcp.wire")
 
 CONNECT_TIMEOUT = 10.0
+SIGN_IN_TIMEOUT = 30.0
 MOST_BYTES = 64 * 2**20
 
 _STAGES = {
@@ -41,14 +45,24 @@ _STAGES = {
 }
 
 
+def _whose(settings: Settings) -> str:
+    """CIPP counts for each API client of each CIPP."""
+    return hashlib.sha256(f"{settings.api_root}\n{settings.client_id}".encode()).hexdigest()[:16]
+
+
 class _Passage:
     """How far a request has come, for the sentence when its time is up."""
 
-    def __init__(self, limit: anyio.CancelScope, total: float) -> None:
+    def __init__(self, limit: anyio.CancelScope, total: float, request: Request) -> None:
         self.limit = limit
         self.total = total
         self.stage = "sign-in"
-        self.departure = Departure()
+        self._wanted = request.wanted
+        self.departure = Departure(self._wanted)
+
+    def again(self) -> None:
+        """What ended is no longer what may be lost: from here to the next departure nothing of this request is out."""
+        self.departure = Departure(self._wanted)
 
     def left(self) -> float:
         return self.limit.deadline - anyio.current_time()
@@ -60,9 +74,11 @@ class Wire:
     Args:
         settings: addresses, credentials, proxy, TLS, wait scale.
         budget: shared limits; a new one by default.
+        shared: the folder in which this machine's processes share CIPP's window; None leaves it to this process.
         clock: monotonic seconds.
         sleep: waits for so many seconds.
         connect_timeout: seconds for each of TCP and TLS.
+        sign_in_timeout: seconds for the token endpoint's answer.
         most_bytes: the largest body that is accepted, decompressed.
     """
 
@@ -71,9 +87,11 @@ class Wire:
         settings: Settings,
         *,
         budget: Budget | None = None,
+        shared: Path | None = None,
         clock: Clock = time.monotonic,
         sleep: Sleep = anyio.sleep,
         connect_timeout: float = CONNECT_TIMEOUT,
+        sign_in_timeout: float = SIGN_IN_TIMEOUT,
         most_bytes: int = MOST_BYTES,
     ) -> None:
         self._settings = settings
@@ -81,9 +99,17 @@ class Wire:
         self._connect_timeout = connect_timeout
         self._most_bytes = most_bytes
         self._peer = Peer("CIPP", urlsplit(settings.api_url).hostname or "", "CIPP_API_URL", bool(settings.proxy))
-        self._budget = budget or Budget(settings.wait_scale, clock=clock, sleep=sleep)
+        window = shared / f"window-{_whose(settings)}" if shared else None
+        self._budget = budget or Budget(settings.wait_scale, clock=clock, sleep=sleep, shared=window)
         self._connections = Connections(settings)
-        self._sign_in = SignIn(settings, self._connections, self._budget, clock=clock, connect_timeout=connect_timeout)
+        self._sign_in = SignIn(
+            settings,
+            self._connections,
+            self._budget,
+            clock=clock,
+            connect_timeout=connect_timeout,
+            timeout=sign_in_timeout,
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -111,7 +137,7 @@ class Wire:
         total = request.timeout + self._connect_timeout if request.deadline is None else request.deadline
         self._budget.count_call()
         with anyio.move_on_after(total) as limit:
-            passage = _Passage(limit, total)
+            passage = _Passage(limit, total, request)
             response = await self._settled(request, content, passage)
             return replace(response, elapsed=self._clock() - started)
         if passage.departure.sent:
@@ -128,11 +154,12 @@ class Wire:
             try:
                 answer = await self._once(request, content, token, passage)
                 step = retry.after_answer(answer, request.repeat, history, time.time())
+            except Withdrawn:
+                raise
             except (NotSent, Lost) as fault:
                 answer = fault
                 step = retry.after_fault(fault.sent, request.repeat, history)
-            # What ended is no longer what may be lost: from here to the next departure nothing of this request is out.
-            passage.departure = Departure()
+            passage.again()
             if step is retry.RENEW:
                 passage.stage = "sign-in"
                 token = await self._sign_in.renew(token)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import logging
 import ssl
+from collections.abc import Callable
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from urllib.parse import urlsplit
 
 import httpx
 
-from cipp_mcp.errors import SettingsError, TooLarge
+from cipp_mcp.errors import SettingsError, TooLarge, Withdrawn
 from cipp_mcp.settings import Settings
 
 MOST_CONNECTIONS = 8
@@ -88,19 +89,27 @@ class Departure:
 
     Exception classes alone cannot tell: a read error while a proxy opens its tunnel is one, and nothing was sent.
 
+    Args:
+        wanted: asked when the first byte is about to leave; when it says no, none does.
+
     Attributes:
         sent: whether a byte of it may have left; a proxy's CONNECT does not count.
         in_handshake: whether TLS was being negotiated last.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, wanted: Callable[[], bool] | None = None) -> None:
         self.sent = False
         self.in_handshake = False
+        self._wanted = wanted
 
     async def trace(self, event: str, info: dict[str, object]) -> None:
         if event.endswith(".start_tls.started"):
             self.in_handshake = True
         elif event.endswith(".send_request_headers.started"):
+            if self._wanted is not None and not self.sent and not self._wanted():
+                raise Withdrawn(
+                    "The call was cancelled before it was sent.", hint="Nothing was sent. Call again if it is wanted."
+                )
             self.sent = self.sent or getattr(info.get("request"), "method", b"") != b"CONNECT"
 
 

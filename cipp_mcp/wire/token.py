@@ -20,10 +20,11 @@ import httpx
 
 from cipp_mcp.errors import SignInFailed, TooLarge
 from cipp_mcp.settings import Settings
-from cipp_mcp.wire.budget import Budget, Clock
+from cipp_mcp.wire.budget import Budget
 from cipp_mcp.wire.connections import Connections, Departure, exchange
 from cipp_mcp.wire.retry import MOST_TRIES
 from cipp_mcp.wire.trouble import Peer, opening
+from cipp_mcp.wire.window import Clock
 
 log = logging.getLogger("cipp_mcp.wire")
 
@@ -223,12 +224,10 @@ def _refusal(status: int, said: Mapping[str, Any] | None, body: bytes) -> SignIn
     code = _code(said) if said is not None else None
     if code is not None and code in _WORDS:
         words, hint = _WORDS[code]
-        return SignInFailed(f"The sign-in failed: {words} (AADSTS{code}).", hint=hint)
+        return _with_code(code, SignInFailed(f"The sign-in failed: {words} (AADSTS{code}).", hint=hint))
     if code is not None:
-        return SignInFailed(
-            f"The sign-in failed: the token endpoint refused (AADSTS{code}).",
-            hint=f"Look up AADSTS{code} at https://login.microsoftonline.com/error and check the API client.",
-        )
+        hint = f"Look up AADSTS{code} at https://login.microsoftonline.com/error and check the API client."
+        return _with_code(code, SignInFailed(f"The sign-in failed: the token endpoint refused (AADSTS{code}).", hint=hint))
     if status >= 500 or status == 429:
         return SignInFailed(
             f"The sign-in failed: the token endpoint has trouble of its own (HTTP {status}).", hint="Try again in a few minutes."
@@ -246,6 +245,11 @@ def _refusal(status: int, said: Mapping[str, Any] | None, body: bytes) -> SignIn
     if status == 200:
         return _no_token()
     return SignInFailed(f"The sign-in failed: the token endpoint refused (HTTP {status}).", hint=_APP)
+
+
+def _with_code(code: int, error: SignInFailed) -> SignInFailed:
+    error.code = code
+    return error
 
 
 def _no_token() -> SignInFailed:

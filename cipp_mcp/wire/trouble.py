@@ -35,7 +35,7 @@ class Peer:
 
 def opening(error: BaseException, peer: Peer, *, in_handshake: bool = False) -> Words:
     """Why nothing was sent."""
-    chain = list(_chain(error))
+    chain = list(causes(error))
     if in_handshake or any(isinstance(e, ssl.SSLError) for e in chain):
         return _tls(chain, peer)
     if any(isinstance(e, httpx.ProxyError) for e in chain):
@@ -98,7 +98,7 @@ def _tls(chain: list[BaseException], peer: Peer) -> Words:
     )
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
+def causes(error: BaseException) -> Iterator[BaseException]:
     """The exception, its causes, and the members of groups (one per address that was tried)."""
     waiting: list[BaseException] = [error]
     seen: set[int] = set()

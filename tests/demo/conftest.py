@@ -58,6 +58,11 @@ class Caller:
         return reply.json()["Results"]
 
 
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
 @pytest.fixture
 def box() -> Iterator[Box]:
     with Box.open() as opened:

@@ -130,3 +130,12 @@ def test_a_group_shows_its_members_only_when_asked(cipp: Any) -> None:
 def test_the_version_needs_a_local_version(cipp: Any) -> None:
     assert cipp.get("GetVersion").status_code == 500
     assert cipp.get("GetVersion", LocalVersion="10.9.0").json()["OutOfDateCIPP"] is False
+
+
+def test_logs_take_dates_as_eight_digits(cipp: Any) -> None:
+    cipp.results("ExecDisableUser", {"tenantFilter": F, "ID": "ana@fabrikam.example"})
+    (row,) = [row for row in cipp.rows("ListLogs", Filter="true", Tenant=F, API="ExecDisableUser") if row["Severity"] == "Info"]
+    assert cipp.rows("ListLogs", logentryid=row["RowKey"])[0]["Message"] == row["Message"]
+    assert cipp.rows("ListLogs", Filter="true", Severity="Error") == []
+    assert cipp.get("ListLogs", Filter="true", StartDate="2026-01-01").status_code == 500
+    assert cipp.get("ListLogs", logentryid="x").status_code == 500

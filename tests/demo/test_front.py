@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import Any
 
@@ -22,6 +23,41 @@ def test_it_opens_and_closes_at_once() -> None:
     assert time.monotonic() - began < 5
     with pytest.raises(httpx.ConnectError):
         httpx.get(box.api_url)
+
+
+def test_it_closes_while_a_reply_is_owed() -> None:
+    from cipp_mcp.demo.faults import Fault
+
+    box = Box.open()
+    box.faults.add(Fault("token_hang"))
+    ended: list[type[Exception]] = []
+
+    def ask() -> None:
+        try:
+            httpx.post(box.token_url, data={}, timeout=20)
+        except httpx.HTTPError as error:
+            ended.append(type(error))
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    began = time.monotonic()
+    while not box.requests and time.monotonic() - began < 10:
+        pass
+    began = time.monotonic()
+    box.close()
+    box.close()
+    asking.join(10)
+    assert time.monotonic() - began < 5
+    assert len(ended) == 1
+
+
+def test_a_body_too_long_is_not_read(cipp: Any, box: Box) -> None:
+    try:
+        status = cipp.http.post("/api/ExecClrImmId", content=b"x" * (9 * 1024 * 1024)).status_code
+    except httpx.HTTPError:
+        status = 413  # the reply came while the body was still being written
+    assert status == 413
+    assert box.requests[-1].body is None
 
 
 async def _from_a_loop() -> int:
@@ -144,6 +180,17 @@ def test_a_custom_role_sees_its_tenants_only(caller: Any) -> None:
         )
         assert one.get("me").json()["clientPrincipal"]["appRole"] == ["desk"]
         assert box.world.ledger == ()
+
+
+def test_a_client_is_bound_to_its_addresses_and_its_recorded_role(cipp: Any, box: Box) -> None:
+    own = box.world.table("api_clients")[box.client_id]
+    own["IPRange"] = ["10.0.0.0/8"]
+    refused = cipp.get("ListTenants")
+    assert (refused.status_code, refused.text.endswith("the API Client does not have the required permission")) == (403, True)
+    assert cipp.http.get("/api/ListTenants", headers={"X-Forwarded-For": "10.1.2.3:4711, 127.0.0.1"}).status_code == 200
+    own["IPRange"] = ["Any"]
+    cipp.post("ExecApiClient", {"Action": "AddUpdate", "ClientId": box.client_id, "Role": {"value": "readonly"}, "Enabled": True})
+    assert "'readonly' base role" in cipp.post("ExecClrImmId", {"tenantFilter": F}).text
 
 
 def test_most_in_flight_counts_parallel_requests(box: Box) -> None:

@@ -144,6 +144,21 @@ def test_an_offboarding_is_accepted_and_happens_later(cipp: Any, box: Any) -> No
     assert (task["TaskState"], task["Reference"], task["Tenant"]["value"]) == ("Completed", "op-17", F)
 
 
+def test_an_order_that_fails_half_way_is_403_and_half_is_queued(cipp: Any, box: Any) -> None:
+    box.world.tasks_left = 1
+    order = {"tenantFilter": F, "user": [ANA, "ben@fabrikam.example"], "DisableSignIn": True}
+    said = cipp.results("ExecOffboardUser", order, status=403)
+    assert [line.split()[0] for line in said] == ["Task", "Error"]
+    assert verbs(box) == ["schedule"]
+
+
+def test_with_pwpush_on_the_answer_holds_a_link(cipp: Any, box: Any) -> None:
+    cipp.results("ExecExtensionsConfig", {"PWPush": {"Enabled": True}})
+    said = cipp.results("ExecResetPass", {"tenantFilter": F, "ID": ANA})
+    assert said["copyField"].startswith("https://pwpush.example/p/")
+    assert box.world.tenant(F).user(ANA)["_password"] not in said["resultText"]
+
+
 def test_a_later_offboarding_waits_for_the_clock_and_can_be_called_off(cipp: Any, box: Any) -> None:
     when = int(box.world.now().timestamp()) + 7200
     order = {"tenantFilter": F, "user": [ANA], "DeleteUser": True, "Scheduled": {"enabled": True, "date": when}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -19,7 +20,6 @@ pytestmark = pytest.mark.anyio
 
 PAGE = "<!DOCTYPE html><html><body>Service Unavailable</body></html>"
 FEATURE_OFF = answer(503, "This feature has been disabled: MCPServer", "text/plain", Retry_After="1")
-FUTURE = format_datetime(datetime.now(UTC) + timedelta(seconds=30), usegmt=True)
 PAST = format_datetime(datetime.now(UTC) - timedelta(days=1), usegmt=True)
 
 
@@ -27,10 +27,16 @@ def throttled(after: str | None, status: int = 429, body: str = "", kind: str = 
     return answer(status, body, kind) if after is None else answer(status, body, kind, Retry_After=after)
 
 
+async def until_soon(writer: asyncio.StreamWriter) -> bool:
+    """A 429 whose date lies 30 seconds ahead of when it is sent."""
+    soon = format_datetime(datetime.now(UTC) + timedelta(seconds=30), usegmt=True)
+    return await throttled(soon)(writer)
+
+
 # name, what the server plays for every try, requests seen for FREELY / AFTER_429 / NEVER, status returned or None for Lost
 ALWAYS: list[tuple[str, Play, int, int, int, int | None]] = [
     ("429 with seconds", throttled("1"), 3, 2, 1, 429),
-    ("429 with a date to come", throttled(FUTURE), 3, 2, 1, 429),
+    ("429 with a date to come", until_soon, 3, 2, 1, 429),
     ("429 page with seconds", throttled("1", 429, PAGE, "text/html"), 3, 2, 1, 429),
     ("429 without Retry-After", throttled(None), 1, 1, 1, 429),
     ("429 with junk", throttled("soon"), 1, 1, 1, 429),

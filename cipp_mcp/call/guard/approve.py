@@ -30,12 +30,14 @@ class Ruling:
 
     Attributes:
         waited: time passed since the plan was computed, so its state must be read again.
+        recorded: the channel has put it into the trail itself.
         why: for a no, in our words.
     """
 
     reply: Reply
     channel: str = ""
     waited: bool = False
+    recorded: bool = False
     why: str = ""
 
 
@@ -68,12 +70,14 @@ async def rule(
         wait_for_stored: waits for a yes given beside the client (page, terminal); None where waiting makes no sense.
     """
     if (stored := store.approval(plan)) is not None:
-        return Ruling(Reply.YES, stored.channel)
+        return Ruling(Reply.YES, stored.channel, recorded=True)
     if flag:
         return Ruling(Reply.YES, "flag")
     if channels:
         return await channels[0].ask(plan)
     if wait_for_stored is not None and await wait_for_stored():
         stored = store.approval(plan)
-        return Ruling(Reply.YES, stored.channel, waited=True) if stored else Ruling(Reply.LATER)
+        if stored is not None:
+            return Ruling(Reply.YES, stored.channel, waited=True, recorded=True)
+        return Ruling(Reply.NO, "page", recorded=True, why="The person declined.") if store.is_used(plan) else Ruling(Reply.LATER)
     return Ruling(Reply.LATER)

@@ -1,4 +1,4 @@
-"""The audit trail: append-only JSON Lines, each record with the hash of the one before.
+"""The audit trail: append-only JSON Lines, each record sealed and with the hash of the one before.
 
 Intent is on disk before the first byte leaves, the outcome before the answer. If a record cannot be written, the
 write that it announces does not go out. CIPP logs every call under the API client's name, so this trail is the only
@@ -23,6 +23,7 @@ FORMAT = 1
 GENESIS = "0" * 64
 CHECKPOINT_EVERY = 100
 FILE = "audit.jsonl"
+END = "audit.end"
 LOCK_SECONDS = 10.0
 
 
@@ -63,21 +64,25 @@ class AuditTrail:
         number, before, ended = _tail(self.path)
         handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o600)
         try:
-            if not ended:
-                os.write(handle, b"\n")  # a record that a crash cut short stays on its own line
+            if not ended:  # a record that a crash cut short stays on its own line
+                os.write(handle, b"\n")
+                if (confirmed := _end(self._vault)) is None or confirmed <= number:
+                    facts = {**facts, "after_cut": True}  # it never was confirmed, so nothing is missing
             number, before = self._line(handle, kind, facts, number, before)
             if number % CHECKPOINT_EVERY == 0 or kind == "stop":
                 mac = self._vault.seal("audit", [number, before])
-                number, _ = self._line(handle, "checkpoint", {"of": number, "mac": mac}, number, before)
+                number, before = self._line(handle, "checkpoint", {"of": number, "mac": mac}, number, before)
             os.fsync(handle)
         finally:
             os.close(handle)
+        end = {"n": number, "hash": before}
+        self._vault.replace(END, canonical(end | {"mac": self._vault.seal("audit end", end)}))
         return number
 
     def _line(self, handle: int, kind: str, facts: Mapping[str, Any], number: int, before: str) -> tuple[int, str]:
         at = datetime.fromtimestamp(self._now(), UTC).isoformat(timespec="milliseconds")
         record = {"v": FORMAT, "n": number + 1, "at": at, "kind": kind, **self._common, **facts, "prev": before}
-        line = canonical(record)
+        line = canonical(record | {"seal": self._vault.seal("audit record", record)})
         os.write(handle, line + b"\n")
         return number + 1, hashlib.sha256(line).hexdigest()
 
@@ -120,29 +125,60 @@ class Verdict:
 
 
 def verify(path: Path, vault: Vault) -> Verdict:
-    """Recompute the chain: finds edited, removed, added and reordered records, and a checkpoint that is not ours."""
+    """Recompute the chain: finds edited, removed, added and reordered records, a cut end, and a seal that is not ours."""
     damages: list[Damage] = []
+    cut: Damage | None = None
     before, number = GENESIS, 0
+    at = 0
     for at, line in enumerate(_lines(path), 1):
         record = _parse(line)
-        if not isinstance(record, dict) or canonical(record) != line:
-            damages.append(Damage(at, "unreadable", "is not a record as it was written"))
+        if not _as_written(record, line):
+            damages += [cut] if cut else []
+            cut = Damage(at, "unreadable", "is not a record as it was written")
             continue
-        if not isinstance(record.get("v"), int) or record["v"] > FORMAT:
-            damages.append(Damage(at, "format", "was written by a newer version; update cipp-mcp to check it"))
-        if record.get("n") != number + 1:
-            damages.append(
-                Damage(at, "sequence", f"has number {record.get('n')} where {number + 1} belongs: records are missing or moved")
-            )
-        if record.get("prev") != before:
-            damages.append(Damage(at, "chain", "does not follow from the line before: one of the two was changed"))
-        if record.get("kind") == "checkpoint" and not vault.sealed(
-            "audit", [record.get("of"), record.get("prev")], record.get("mac")
-        ):
-            damages.append(Damage(at, "checkpoint", "carries a seal that is not ours"))
+        found = list(_wrong(record, at, number, before, vault))
+        if cut is not None and (record.get("after_cut") is not True or found):
+            damages.append(cut)
+        cut = None
+        damages += found
         number = record["n"] if isinstance(record.get("n"), int) else number + 1
         before = hashlib.sha256(line).hexdigest()
-    return Verdict(number, tuple(damages))
+    damages += [cut] if cut else []
+    return Verdict(number, tuple(damages) + tuple(_cut_end(path, at, number, vault)))
+
+
+def _wrong(record: Mapping[str, Any], at: int, number: int, before: str, vault: Vault) -> Iterator[Damage]:
+    """What is wrong with one record, given the one before it."""
+    if not isinstance(record.get("v"), int) or record["v"] > FORMAT:
+        yield Damage(at, "format", "was written by a newer version; update cipp-mcp to check it")
+    if record.get("n") != number + 1:
+        yield Damage(at, "sequence", f"has number {record.get('n')} where {number + 1} belongs: records are missing or moved")
+    if record.get("prev") != before:
+        yield Damage(at, "chain", "does not follow from the line before: one of the two was changed")
+    body = {k: v for k, v in record.items() if k != "seal"}
+    if not vault.sealed("audit record", body, record.get("seal")):
+        yield Damage(at, "seal", "was changed, or written by somebody else: its seal is not ours")
+    if record.get("kind") == "checkpoint" and not vault.sealed(
+        "audit", [record.get("of"), record.get("prev")], record.get("mac")
+    ):
+        yield Damage(at, "checkpoint", "carries a checkpoint that is not ours")
+
+
+def _cut_end(path: Path, lines: int, number: int, vault: Vault) -> Iterator[Damage]:
+    """Records that were written and are gone from the end. A crash may leave the mark of the end one append behind."""
+    written = _end(vault)
+    if written is None and number > 2:
+        yield Damage(lines + 1, "end", f"the mark of the trail's end ({END}) is missing or not ours")
+    elif written is not None and written > number:
+        yield Damage(lines + 1, "cut", f"the trail ends at record {number}, but {written} were written")
+
+
+def _end(vault: Vault) -> int | None:
+    """The number of the last record that was confirmed; None without a mark of ours."""
+    end = _parse(vault.read(END) or b"null")
+    if not isinstance(end, dict) or not vault.sealed("audit end", {k: v for k, v in end.items() if k != "mac"}, end.get("mac")):
+        return None
+    return int(end["n"])
 
 
 def _lines(path: Path) -> Iterator[bytes]:
@@ -155,9 +191,20 @@ def _lines(path: Path) -> Iterator[bytes]:
 
 def _parse(line: bytes) -> Any:
     try:
-        return json.loads(line)
-    except ValueError:
+        return json.loads(line, parse_constant=_refuse)
+    except (ValueError, RecursionError):
         return None
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)
+
+
+def _as_written(record: Any, line: bytes) -> bool:
+    try:
+        return isinstance(record, dict) and canonical(record) == line
+    except ValueError:  # 1e999 is no number that we write
+        return False
 
 
 def _tail(path: Path) -> tuple[int, str, bool]:

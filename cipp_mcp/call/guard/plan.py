@@ -14,6 +14,7 @@ from typing import Any
 
 from cipp_mcp.call.case import Case
 from cipp_mcp.call.guard.seal import digest
+from cipp_mcp.call.text import clean, gives_orders
 
 YES_WITHIN = 15 * 60.0
 HELD_YES_WITHIN = 24 * 3600.0
@@ -91,7 +92,6 @@ def draft(case: Case, preview: Mapping[str, Any], owner: Owner, policy: str, *, 
         "stored": digest(dict(case.stored)),
         "roles": None if case.roles is None else {t.id: list(case.roles.get(t.id, ())) for t in case.targets},
         "effect": str(case.effect),
-        "phrase": phrase_of(case),
         "owner": asdict(owner),
     }
     return Plan(
@@ -116,17 +116,22 @@ def phrase_of(case: Case) -> str:
     """What the person types: the target's name for what has no way back, else `yes`."""
     if case.everywhere:
         return f"AllTenants ({case.tenant_count})"
-    if not (case.effect.types_name or case.privileged):
+    if not (case.effect.types_name or case.privileged or case.tainted):
         return YES
     domain = case.tenant.default_domain if case.tenant else ""
     if len(case.targets) > 1:
         return f"{len(case.targets)} in {domain}"
     if case.targets:
-        target = case.targets[0]
-        return target.name or target.label or target.id[-8:]
+        return _typeable(case.targets[0].name) or _typeable(case.targets[0].label) or case.targets[0].id[-8:]
     if case.arguments and domain and len(case.tenants) == 1:
         return domain
     return f"{len(case.tenants)} tenants" if len(case.tenants) > 1 else case.action.name
+
+
+def _typeable(name: str) -> str:
+    """A name that a person can type as shown; empty for one that is long, odd or hides something."""
+    fit = name.isprintable() and len(name) <= 80 and clean(name) == name and not gives_orders(name)
+    return name.strip() if fit and name.strip().casefold() != YES else ""
 
 
 def typed_right(plan: Plan, typed: Any) -> bool:

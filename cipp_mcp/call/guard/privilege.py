@@ -61,14 +61,19 @@ def names(held: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(PRIVILEGED[t] for t in held)
 
 
-async def refuse_untouchable(send: Send, case: Case, held: Mapping[str, tuple[str, ...]] | None) -> None:
-    """Refuse the synchronisation account, and what would leave a tenant without an enabled Global Administrator.
+async def refuse_untouchable(send: Send, case: Case, held: Mapping[str, tuple[str, ...]] | None, operator: str) -> None:
+    """Refuse the operator's own account, the synchronisation account, and the last enabled Global Administrator.
 
     Raises:
         PolicyRefused: names the target and why.
     """
     users = [t for t in case.targets if t.kind == "user"]
-    if held is None or not users or not case.effect.asks:
+    if not users or not case.effect.asks:
+        return
+    own = operator.casefold()
+    if mine := next((u.name for u in users if own in {u.name.casefold(), u.id.casefold()}), ""):
+        raise PolicyRefused(f"{mine} is the operator's own account (CIPP_MCP_OPERATOR).")
+    if held is None:
         return
     for user in users:
         if DIRECTORY_SYNCHRONIZATION in held.get(user.id, ()):

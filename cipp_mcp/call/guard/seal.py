@@ -11,12 +11,12 @@ import hmac
 import json
 import os
 import secrets
+import sys
 from pathlib import Path
 from typing import Any
 
+from cipp_mcp.call.guard.key import sealing_key
 from cipp_mcp.errors import AuditUnavailable
-
-KEY_BYTES = 32
 
 
 def canonical(value: Any) -> bytes:
@@ -27,6 +27,17 @@ def canonical(value: Any) -> bytes:
 def digest(value: Any) -> str:
     """SHA-256 over the canonical JSON, in hex."""
     return hashlib.sha256(canonical(value)).hexdigest()
+
+
+def _own(place: Path) -> None:
+    """On Windows file modes say nothing: give the folder to its owner alone, by its access list."""
+    if sys.platform != "win32":
+        return
+    import getpass
+    import subprocess
+
+    grant = [f"{getpass.getuser()}:(OI)(CI)F", "*S-1-5-18:(OI)(CI)F"]  # the user, and the system for backups
+    subprocess.run(["icacls", str(place), "/inheritance:r", "/grant:r", *grant], capture_output=True, check=False, timeout=20)
 
 
 class Vault:
@@ -48,7 +59,10 @@ class Vault:
         """
         place = self.folder / name if name else self.folder
         try:
+            new = not place.exists()
             place.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if new:
+                _own(place)
         except OSError:
             raise AuditUnavailable("The folder of CIPP_MCP_HOME cannot be made.") from None
         return place
@@ -94,12 +108,32 @@ class Vault:
         finally:
             os.close(handle)
 
+    def replace(self, name: str, content: bytes) -> None:
+        """Write a file in one atomic step, whether it exists or not.
+
+        Raises:
+            AuditUnavailable: the disk said no.
+        """
+        place = self.ready().joinpath(name)
+        draft = place.with_name(f".{place.name}.{secrets.token_hex(6)}")
+        try:
+            place.parent.mkdir(mode=0o700, exist_ok=True)
+            self._write(draft, content)
+            os.replace(draft, place)
+        except OSError:
+            raise AuditUnavailable("A file in the folder of CIPP_MCP_HOME cannot be written.") from None
+
     def read(self, name: str) -> bytes | None:
         """The content of a file, or None when there is none."""
         try:
             return (self.folder / name).read_bytes()
         except OSError:
             return None
+
+    def remove(self, name: str) -> None:
+        """Take a file away; nothing happens where there is none."""
+        with contextlib.suppress(OSError):
+            (self.folder / name).unlink()
 
     def seal(self, purpose: str, value: Any) -> str:
         """A MAC over a value, bound to what it is for."""
@@ -113,11 +147,6 @@ class Vault:
     def key(self) -> bytes:
         """The sealing key of this folder; made once, by whichever process comes first."""
         if self._key is None:
-            self.create("seal.key", secrets.token_bytes(KEY_BYTES))
-            found = self.read("seal.key")
-            if found is None or len(found) != KEY_BYTES:
-                raise AuditUnavailable(
-                    "The sealing key in the folder of CIPP_MCP_HOME is damaged.", hint="Move the folder away; a new one is made."
-                )
-            self._key = found
+            self.ready()
+            self._key = sealing_key(self.folder, self.read, self.create)
         return self._key

@@ -73,7 +73,9 @@ class PlanStore:
         if now < plan.created - CLOCK_SLACK:
             return True
         yes = self.approval(plan)
-        return now > (plan.expires if yes is None else yes.at + APPLY_WITHIN)
+        if yes is None or yes.at > plan.expires:  # somebody may sit before an open question for hours
+            return now > plan.expires
+        return now > yes.at + APPLY_WITHIN
 
     def waiting(self, digest: str, owner: Owner) -> Plan | None:
         """The plan for exactly this operation that still waits or was approved and not yet run."""
@@ -102,6 +104,10 @@ class PlanStore:
             return None
         return Approved(str(yes.get("channel")), float(yes.get("at") or 0))
 
+    def is_used(self, plan: Plan) -> bool:
+        """Whether the plan ran, was declined or went stale."""
+        return self._vault.read(f"plans/{plan.id}.used") is not None
+
     def claim(self, plan: Plan, why: str = "applied") -> bool:
         """Use the plan up, atomically and for ever. False: somebody else did before."""
         return self._vault.create(f"plans/{plan.id}.used", json.dumps({"why": why, "at": self._now()}).encode())
@@ -128,6 +134,6 @@ class PlanStore:
 def _parse(raw: bytes | None) -> dict[str, Any]:
     try:
         found = json.loads(raw) if raw else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -4,23 +4,40 @@ from __future__ import annotations
 
 from cipp_mcp.demo.answers import (
     account,
+    app,
+    app_policy,
+    autopilot,
     calendar,
     cipp,
+    client,
+    device,
+    extension,
+    graph,
     group,
     group_edit,
     insight,
+    intune,
     license,
+    location,
     mailbox,
     nightly,
     policy,
+    security,
+    setup,
+    sharepoint,
     standards,
+    teams,
     tenant,
+    tool,
+    upkeep,
     user,
 )
 from cipp_mcp.demo.dialect import Endpoint
 
 GROUPS = (
-    user, account, insight, mailbox, calendar, tenant, license, group, group_edit, policy, standards, cipp, nightly,
+    user, account, insight, mailbox, calendar, group, group_edit, license, tenant, setup, policy, location, standards, device,
+    intune, app, app_policy,
+    autopilot, security, sharepoint, teams, tool, graph, cipp, nightly, upkeep, client, extension,
 )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from cipp_mcp.demo import joiner, people, schedule
+from cipp_mcp.demo import joiner, methods, people, schedule
 from cipp_mcp.demo.dialect import Call, Endpoint, GraphError, Reply, is_true, pick, truthy, value_of
 from cipp_mcp.demo.world import stamp
 
@@ -13,11 +13,13 @@ from cipp_mcp.demo.world import stamp
 def add_user(call: Call) -> Reply:
     where = value_of(call.sent("tenantFilter"))
     if not where:
-        return Reply({"Results": {"resultText": "tenantFilter is required to create a user.", "state": "error"}}, 400)
+        return Reply({"Results": {"resultText": "A user cannot be made without tenantFilter.", "state": "error"}}, 400)
     name = call.sent("DisplayName")
     if truthy(call.sent("Scheduled.Enabled")):
         upn = f"{call.sent('username') or call.sent('mailNickname')}@{call.sent('PrimDomain.value')}"
         after = {part: truthy(call.sent(f"PostExecution.{part}")) for part in ("Webhook", "Email", "PSA")}
+        if call.sent("password"):
+            call.world.state.secrets.append(str(call.sent("password")))  # it is kept in the task as it came
         # A second task of the same name is refused, and reported as created all the same.
         schedule.add_task(
             call.world,
@@ -60,7 +62,9 @@ def create_pass(call: Call) -> Reply:
         return call.failed(f"Failed to create Temporary Access Pass (TAP) for {who}: {refusal}", where)
     code = world.secret(f"tap/{who}")
     if user:
-        user["_taps"].append({"until": begins.timestamp() + minutes * 60, "once": once})
+        begun = begins.timestamp()
+        user["_taps"] = [{"id": world.new_id("tap"), "from": begun, "until": begun + minutes * 60, "once": once,
+                          "created": stamp(world.now())}]  # fmt: skip
         world.record(tenant, "create_pass", "user", user, f"{minutes} minutes, {'once' if once else 'several times'}")
     text = f"The TAP for {who} is {code} - usable for {minutes} minutes{' (one-time use only)' if once else ''}"
     call.log(f"Created Temporary Access Pass (TAP) for {who}", where)
@@ -84,9 +88,6 @@ def revoke(call: Call) -> Reply:
     return call.done(f"Successfully revoked sessions for {name or ''}", where)
 
 
-METHODS = {"microsoftAuthenticator": "microsoftAuthenticatorMethod", "phone": "phoneMethod"}
-
-
 def reset_mfa(call: Call) -> Reply:
     """Method by method. A method that cannot be removed makes it a 500 that still names what was removed."""
     where, who, only = call.sent("tenantFilter"), str(call.sent("ID") or ""), call.sent("MethodId")
@@ -95,18 +96,12 @@ def reset_mfa(call: Call) -> Reply:
         user = tenant.one("users", who)
     except GraphError as refusal:
         return call.failed(f"Failed to get MFA methods for user {who}. Error: {refusal}", where)
-    held = [method for method in user.get("_methods", []) if method != "password" and (not only or only == method)]
-    if not held:
+    gone, stuck = methods.remove(call.world, tenant, user, str(only) if only else None) if user else ([], [])
+    if not gone and not stuck:
         return call.done(
             f"No {'removable MFA method with id ' + str(only) if only else 'MFA methods'} found for user {who}", where
         )
-    stuck = [method for method in held if method in user.get("_stuckMethods", [])]
-    gone = [method for method in held if method not in stuck]
-    if gone:
-        left = [method for method in user["_methods"] if method not in gone]
-        call.world.change(tenant, "user", user, "reset_mfa", _methods=left)
-    removed = ", ".join(METHODS.get(method, method) for method in gone)
-    kept = ", ".join(METHODS.get(method, method) for method in stuck)
+    removed, kept = (", ".join(f"{name}Method" for name in names) for names in (gone, stuck))
     if stuck and gone:
         return call.failed(
             f"Successfully removed MFA methods ({removed}) for user {who}. However, failed to remove ({kept}).", where
@@ -156,7 +151,7 @@ def dismiss_risk(call: Call) -> Reply:
         if user and not user["_risk"]:
             raise GraphError("The user is not at risk.")
         if user:
-            call.world.change(tenant, "user", user, "dismiss_risk", _risk=None)
+            call.world.change(tenant, "user", user, "dismiss_risk", _risk=None, _riskDismissed=True)
     except GraphError as refusal:
         return call.failed(f"Failed to dismiss user risk for {name or ''}. {refusal}", where)
     return call.done(f"Successfully dismissed User Risk for user {name or ''}. ", where)

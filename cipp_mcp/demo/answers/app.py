@@ -32,7 +32,8 @@ def list_queue(call: Call) -> Reply:
     """Every tenant's entries, whoever asks."""
     return Reply(
         [
-            {"tenantName": row["_tenant"], "applicationName": row["Name"], "cmdLine": row["_command"], "assignTo": row["_assign_to"],
+            {"tenantName": row["_tenant"], "applicationName": row["Name"], "cmdLine": row["_command"],
+             "assignTo": row["_assign_to"],
              "id": row["RowKey"], "status": row["status"]}
             for row in call.world.rows("app_queue")
         ]
@@ -134,7 +135,7 @@ def assign(call: Call) -> Reply:
     if order.mode not in ("append", "replace"):
         raise ValueError(f"Unsupported AssignmentMode value '{order.mode}'.")
     if not (order.shown() or order.exclude_ids or order.exclude_name.strip() or order.clears_exclusions):
-        raise ValueError("No assignment target provided.")
+        raise ValueError("No assignment target was given.")
     tenant = call.tenant(where)
     try:
         app = tenant.one("apps", key)
@@ -166,13 +167,13 @@ def remove(call: Call) -> Reply:
 
 ENDPOINTS = {
     "ListApps": Endpoint("Endpoint.Application.Read", list_apps),
-    "ListApplicationQueue": Endpoint("Endpoint.Application.Read", list_queue, any_tenant=True),
-    "RemoveQueuedApp": Endpoint("Endpoint.Application.ReadWrite", remove_queued, any_tenant=True),
+    "ListApplicationQueue": Endpoint("Endpoint.Application.Read", list_queue),
+    "RemoveQueuedApp": Endpoint("Endpoint.Application.ReadWrite", remove_queued),
     "AddStoreApp": Endpoint("Endpoint.Application.ReadWrite", add_store, any_tenant=True),
     "AddChocoApp": Endpoint("Endpoint.Application.ReadWrite", add_choco, any_tenant=True),
     "AddMSPApp": Endpoint("Endpoint.Application.ReadWrite", add_msp, any_tenant=True),
     "AddOfficeApp": Endpoint("Endpoint.Application.ReadWrite", add_office, any_tenant=True),
-    "ExecAppUpload": Endpoint("Endpoint.Application.ReadWrite", upload, any_tenant=True),
+    "ExecAppUpload": Endpoint("Endpoint.Application.ReadWrite", upload),
     "ExecAssignApp": Endpoint("Endpoint.Application.ReadWrite", assign),
     "RemoveApp": Endpoint("Endpoint.Application.ReadWrite", remove),
 }

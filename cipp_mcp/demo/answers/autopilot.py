@@ -49,7 +49,7 @@ def sync(call: Call) -> Reply:
     try:
         _sync(call, call.tenant(where))
     except GraphError:
-        return call.failed(f"Failed to start sync for {where}. Did you try syncing in the last 10 minutes?", where, 403)
+        return call.failed(f"Failed to start sync for {where}. A sync may have run less than 10 minutes ago.", where, 403)
     return call.done(f"Successfully Started Sync for {where}", where)
 
 

@@ -11,22 +11,24 @@ RIGHTS = {
     "availabilityonly", "limiteddetails", "reviewer", "contributor", "noneditingauthor", "author", "publishingauthor", "editor",
     "publishingeditor", "owner",
 }  # fmt: skip
+EVERYBODY = ("Default", "Anonymous")
 
 
 def list_permissions(call: Call) -> Reply:
     who, where = call.asked("UserID"), call.asked("tenantFilter")
     if nightly.wanted(call, all_tenants=False) and not who:
         by_user = (call.asked("ByUser") or "").lower() == "true"
-        return nightly.report(call, "calendar permission", lambda tenant: grouped(tenant, by_user), "CalendarCacheTimestamp")
+        return nightly.report(call, "calendar permission", lambda tenant: grouped(tenant, by_user), "PermissionCacheTimestamp")
     try:
-        row = mail.mailbox(call.tenant(where), str(who or ""))
+        tenant = call.tenant(where)
+        row = mail.mailbox(tenant, str(who or ""))
     except GraphError as refusal:
         return Reply([str(refusal)], 403)
     return Reply(
         [
             {
                 "Identity": f"{who}:\\Calendar",
-                "User": person,
+                "User": shown(tenant, person),
                 "AccessRights": rights,
                 "FolderName": "Calendar",
                 "MailboxInfo": visible(row),
@@ -36,13 +38,45 @@ def list_permissions(call: Call) -> Reply:
     )
 
 
+def shown(tenant: Tenant, key: str) -> str:
+    """Exchange lists a delegate by display name alone."""
+    found = tenant.find("users", key) or tenant.find("groups", key)
+    return str(found["displayName"]) if found else key
+
+
+def delegate_of(tenant: Tenant, key: str) -> str:
+    """A user, or a group that has both mail and security; any other group is nobody to Exchange."""
+    if user := tenant.find("users", key):
+        return str(user["userPrincipalName"])
+    group = tenant.find("groups", key)
+    if group is None or not (group["mailEnabled"] and group["securityEnabled"]):
+        raise GraphError(f'The user "{key}" is either not valid SMTP address, or there is no matching information.')
+    return str(group["mail"])
+
+
 def grouped(tenant: Tenant, by_user: bool) -> list[Row]:
-    found: dict[str, list[Row]] = {}
+    """The rights that somebody was given, by calendar or by the one who has them; what everybody has is left out."""
+    found: dict[str, list[tuple[Row, Row]]] = {}
     for row in tenant.rows("mailboxes"):
         for who, rights in row["_calendar"].items():
-            entry = {"CalendarUPN": row["UPN"], "User": who, "AccessRights": ", ".join(rights), "FolderName": "Calendar"}
-            found.setdefault(who if by_user else row["UPN"], []).append(entry)
-    return [{"User" if by_user else "CalendarUPN": key, "Permissions": entries} for key, entries in found.items()]
+            if who not in EVERYBODY:
+                entry = {"User": shown(tenant, who), "AccessRights": ", ".join(rights), "FolderName": "Calendar"}
+                found.setdefault(entry["User"] if by_user else row["UPN"], []).append((row, entry))
+    report: list[Row] = []
+    for key, entries in found.items():
+        if by_user:
+            calendars = [{"Calendar": row["displayName"], "CalendarUPN": row["UPN"],
+                          **{name: value for name, value in entry.items() if name != "User"}}
+                         for row, entry in entries]  # fmt: skip
+            # A display name finds no mailbox, so the type of its owner's stays unknown.
+            report.append({"User": key, "UserMailboxType": "Unknown", "CalendarCount": len(calendars), "Permissions": calendars})
+        else:
+            box = entries[0][0]
+            report.append(
+                {"CalendarUPN": key, "CalendarDisplayName": box["displayName"], "CalendarType": box["recipientTypeDetails"],
+                 "FolderName": "Calendar", "PermissionCount": len(entries), "Permissions": [entry for _, entry in entries]}
+            )  # fmt: skip
+    return report
 
 
 def modify(call: Call) -> Reply:
@@ -68,15 +102,14 @@ def modify(call: Call) -> Reply:
                 wrong = True
                 said.append(f"Failed to set calendar permissions for {delegate} on {who} : {refusal}")
     if not said:
-        said, wrong = ["No results were generated from the operation."], True
+        said, wrong = ["No permission entry was sent."], True
     return call.failed(said, where) if wrong else call.done(said, where)
 
 
 def _modify(call: Call, tenant: Tenant, owner: Row, delegate: str, entry: object) -> str:
     folder = str(first(pick(entry, "FolderName"), "Calendar"))
     box = mail.mailbox(tenant, str(owner.get("id", "")))
-    known = ("Default", "Anonymous")
-    person = delegate if delegate in known or tenant.ghost else tenant.one("users", delegate)["userPrincipalName"]
+    person = delegate if delegate in EVERYBODY or tenant.ghost else delegate_of(tenant, delegate)
     if not same(folder, "Calendar"):
         raise GraphError(f"The operation couldn't be performed because '{owner.get('id', '')}:\\{folder}' couldn't be found.")
     rights = box.setdefault("_calendar", {})
@@ -92,7 +125,7 @@ def _modify(call: Call, tenant: Tenant, owner: Row, delegate: str, entry: object
     if rights.get(person) != [level]:
         rights[person] = [level]
         call.world.record(tenant, "grant", "calendar", box, f"{level} to {person}")
-    private = " The user can also view private items." if truthy(pick(entry, "CanViewPrivateItems")) else ""
+    private = " Private items are visible too." if truthy(pick(entry, "CanViewPrivateItems")) else ""
     return f"Successfully set permissions on folder {owner.get('id', '')}:\\{folder}. {delegate} now has {level}.{private}"
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import fnmatch
 import json
+import uuid
 from datetime import datetime
 from typing import Any
 
 from cipp_mcp.demo import schedule
-from cipp_mcp.demo.dialect import Call, Endpoint, Reply, is_true
+from cipp_mcp.demo.dialect import Call, Endpoint, GraphError, Reply, is_true
 from cipp_mcp.demo.tenant import Row, visible
 from cipp_mcp.demo.world import stamp
 
@@ -65,7 +66,11 @@ def list_logs(call: Call) -> Reply:
     rows = call.world.rows("logs")
     if call.asked("ListLogs"):
         return Reply([{"value": day, "label": day} for day in sorted({row["PartitionKey"] for row in rows})])
+    for name in ("StartDate", "EndDate", "DateFilter"):
+        if (day := call.asked(name)) and not (day.isdigit() and len(day) == 8):
+            raise GraphError(f"Invalid value for {name}: a date as yyyyMMdd is expected.")
     if key := call.asked("logentryid"):
+        uuid.UUID(key)  # any other text is an exception
         return Reply([_log(row, "Standard") for row in rows if row["RowKey"] == key])
     today = call.world.now().strftime("%Y%m%d")
     first_day = last_day = today

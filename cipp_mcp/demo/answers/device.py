@@ -16,7 +16,8 @@ def list_devices(call: Call) -> Reply:
 # Action -> what it leaves on the device; every other name is forwarded to Graph, which knows no such segment.
 ACTIONS: dict[str, Row] = {
     "syncDevice": {}, "rebootNow": {}, "locateDevice": {}, "rotateLocalAdminPassword": {}, "windowsDefenderScan": {},
-    "windowsDefenderUpdateSignatures": {}, "createDeviceLogCollectionRequest": {}, "cleanWindowsDevice": {"managementState": "cleanPending"},
+    "windowsDefenderUpdateSignatures": {}, "createDeviceLogCollectionRequest": {},
+    "cleanWindowsDevice": {"managementState": "cleanPending"},
     "retire": {"managementState": "retirePending"}, "wipe": {"managementState": "wipePending"},
 }  # fmt: skip
 

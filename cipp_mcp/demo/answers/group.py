@@ -23,18 +23,24 @@ def shown(group: Row) -> Row:
 
 
 def people_of(tenant: Tenant, group: Row, part: str) -> list[Row]:
-    found = [user for key in group[part] if (user := tenant.find("users", key)) is not None]
+    """Users and devices; a device has no UPN and no mail."""
+    tables = ("users", "entra_devices")
+    found = [row for key in group[part] for table in tables if (row := tenant.table(table).get(key)) is not None]
     return sorted(
-        ({key: user[key] for key in ("id", "userPrincipalName", "displayName", "mail", "mailNickname")} for user in found),
+        ({key: user.get(key) for key in ("id", "userPrincipalName", "displayName", "mail", "mailNickname")} for user in found),
         key=lambda user: str(user["displayName"]),
     )
+
+
+def _upns(tenant: Tenant, group: Row) -> list[str]:
+    return [each["userPrincipalName"] for each in people_of(tenant, group, "_members") if each["userPrincipalName"]]
 
 
 def list_groups(call: Call) -> Reply:
     where, key = call.asked("tenantFilter"), call.asked("groupID")
     members, owners = is_true(call.asked("members")), is_true(call.asked("owners"))
     if (members or owners) and not key:
-        return Reply({"Results": "The 'members' and 'owners' parameters require 'groupID' to be set."}, 400)
+        return Reply({"Results": "'members' and 'owners' need a 'groupID'."}, 400)
     if not key and (where == "AllTenants" or is_true(call.asked("UseReportDB"))):
         return nightly.report(call, "groups", report_rows)
     tenant = call.tenant(where)
@@ -45,7 +51,7 @@ def list_groups(call: Call) -> Reply:
                 for asked, part, name in (("expandMembers", "_members", "members"), ("expandOwners", "_owners", "owners")):
                     found = people_of(tenant, group, part) if is_true(call.asked(asked)) else []
                     row[name] = [{"id": each["id"], "userPrincipalName": each["userPrincipalName"]} for each in found]
-                    row[f"{name}Csv"] = ",".join(each["userPrincipalName"] for each in found)
+                    row[f"{name}Csv"] = ",".join(each["userPrincipalName"] for each in found if each["userPrincipalName"])
             return Reply(sorted(rows, key=lambda row: str(row["displayName"])))
         group = tenant.one("groups", key)
     except GraphError as refusal:
@@ -67,10 +73,7 @@ def list_groups(call: Call) -> Reply:
 
 
 def report_rows(tenant: Tenant) -> list[Row]:
-    return [
-        {**shown(group), "membersCsv": ",".join(each["userPrincipalName"] for each in people_of(tenant, group, "_members"))}
-        for group in tenant.rows("groups")
-    ]
+    return [{**shown(group), "membersCsv": ",".join(_upns(tenant, group))} for group in tenant.rows("groups")]
 
 
 ENDPOINTS = {"ListGroups": Endpoint("Identity.Group.Read", list_groups)}

@@ -6,7 +6,20 @@ from typing import Any
 
 from cipp_mcp.demo import people
 from cipp_mcp.demo.answers.user import group_type
-from cipp_mcp.demo.dialect import Call, Endpoint, GraphError, Reply, as_list, first, is_true, pick, same, truthy, value_of
+from cipp_mcp.demo.dialect import (
+    NO_STATUS,
+    Call,
+    Endpoint,
+    GraphError,
+    Reply,
+    as_list,
+    first,
+    is_true,
+    pick,
+    same,
+    truthy,
+    value_of,
+)
 from cipp_mcp.demo.tenant import Row, Tenant
 from cipp_mcp.demo.world import stamp
 
@@ -29,7 +42,7 @@ def _kind(asked: str) -> str:
 
 
 def add(call: Call) -> Reply:
-    said = []
+    said: list[str] = []
     status = 200
     name = str(call.sent("displayName") or "")
     for where in [value_of(each) for each in as_list(call.sent("tenantFilter"))]:
@@ -40,7 +53,7 @@ def add(call: Call) -> Reply:
         except GraphError as refusal:
             said.append(f"Failed to create group. {name} for {where} Failed to create group {name}: {refusal}")
             status = 500
-    return Reply({"Results": said}, status)
+    return Reply({"Results": said}, status) if said else NO_STATUS
 
 
 def _create(call: Call, tenant: Tenant, where: str, name: str) -> None:
@@ -97,8 +110,8 @@ def edit(call: Call) -> Reply:
     for field, part, adding in MEMBERSHIPS:
         for entry in as_list(call.sent(field)):
             said.append(_member(call, tenant, target, kind, entry, part, adding))
-    said += [f"Error - Devices cannot be added to a {kind} group" for _ in as_list(call.sent("AddDevice")) if kind in EXCHANGE]
-    said += ["Error - You cannot add a contact to a Security Group or a M365 Group" for _ in as_list(call.sent("AddContact"))]
+    said += [_device(call, tenant, target, kind, entry) for entry in as_list(call.sent("AddDevice"))]
+    said += ["Error - A contact does not fit into this kind of group" for _ in as_list(call.sent("AddContact"))]
     said += _settings(call, tenant, target, kind, str(name))
     return call.done(said, call.sent("tenantFilter"))
 
@@ -129,6 +142,21 @@ def _member(call: Call, tenant: Tenant, group: Row, kind: str, entry: Any, part:
     except GraphError as refusal:
         return f"Error - {refusal}"
     return f"Success - {'Added' if adding else 'Removed'} {role} {shown} {'to' if adding else 'from'} the group"
+
+
+def _device(call: Call, tenant: Tenant, group: Row, kind: str, entry: Any) -> str:
+    """By the directory object id; the device id only counts in the field beside it, as an Intune row sends it."""
+    if kind in EXCHANGE:
+        return f"Error - A device does not fit into a {kind} group"
+    other = pick(entry, "addedFields.azureADDeviceId")
+    try:
+        device = tenant.one("entra_devices", first(other, pick(entry, "value")))
+        if device and other is None and device["id"] != pick(entry, "value"):
+            raise GraphError(f"Resource '{device['deviceId']}' does not exist or one of its references is not present.")
+        people.set_member(call.world, tenant, group, device, True)
+    except GraphError as refusal:
+        return f"Error - {refusal}"
+    return f"Success - Added device {first(pick(entry, 'label'), pick(entry, 'value'))} to the group"
 
 
 def _settings(call: Call, tenant: Tenant, group: Row, kind: str, name: str) -> list[str]:
@@ -194,7 +222,7 @@ def hide(call: Call) -> Reply:
     where, kind, key = call.either("tenantFilter"), str(call.either("GroupType") or ""), str(call.either("ID") or "")
     hidden = is_true(call.either("HideFromGAL"))
     if kind == "Security":
-        return Reply({"Results": f"{kind}'s group cannot have this setting changed"})
+        return Reply({"Results": f"A group of type {kind} cannot be hidden"})
     try:
         _exchange_setting(call, key, _hidden=hidden)
     except GraphError as refusal:
@@ -209,7 +237,7 @@ def delivery(call: Call) -> Reply:
         if not isinstance(inside, bool):
             raise GraphError("Cannot process argument transformation on parameter 'OnlyAllowInternal'.")
         if kind == "Security":
-            raise GraphError("This setting cannot be set on a security group.")
+            raise GraphError("A security group has no such setting.")
         _exchange_setting(call, key, _external=not inside)
     except GraphError as refusal:
         return call.failed(f"Failed to set Delivery Management for {key}. Error: {refusal}", where)

@@ -138,7 +138,7 @@ def mfa(call: Call) -> Reply:
         return Reply(mfa_rows(call.tenant(where)))
     if schedule.cached(world, "mfa", 120) is None:
         schedule.enqueue(world, "MFA Users - All Tenants", "mfa", len(world.known()))
-        return Reply([{"UPN": "Loading data for all tenants. Please check back in a few minutes"}])
+        return Reply([{"UPN": "Loading data for all tenants. Ask again in some minutes"}])
     return Reply([row for tenant in world.known(call.allowed) for row in mfa_rows(tenant)])
 
 

@@ -3,29 +3,38 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from cipp_mcp.demo import assignments
-from cipp_mcp.demo.answers import nightly
+from cipp_mcp.demo.answers import app_policy, nightly
 from cipp_mcp.demo.dialect import Abort, Call, Endpoint, GraphError, Reply, as_list, pick, same, truthy, value_of
 from cipp_mcp.demo.tenant import Row, Tenant, visible
-from cipp_mcp.demo.world import World, stamp
+from cipp_mcp.demo.world import World, fine_stamp
 
 # The template type of an order -> the family in whose Graph path the policy then lives.
 FAMILIES = {
     "AppProtection": "ManagedAppPolicies", "AppConfiguration": "MobileAppConfigurations",
-    "deviceCompliancePolicies": "deviceCompliancePolicies", "Admin": "GroupPolicyConfigurations", "Device": "DeviceConfigurations",
+    "deviceCompliancePolicies": "deviceCompliancePolicies", "Admin": "GroupPolicyConfigurations",
+    "Device": "DeviceConfigurations",
     "Catalog": "ConfigurationPolicies", "windowsDriverUpdateProfiles": "WindowsDriverUpdateProfiles",
-    "windowsFeatureUpdateProfiles": "WindowsFeatureUpdateProfiles", "windowsQualityUpdatePolicies": "windowsQualityUpdatePolicies",
+    "windowsFeatureUpdateProfiles": "WindowsFeatureUpdateProfiles",
+    "windowsQualityUpdatePolicies": "windowsQualityUpdatePolicies",
     "windowsQualityUpdateProfiles": "windowsQualityUpdateProfiles",
 }  # fmt: skip
 
 
+NO_ASSIGNMENTS = ("Intents", "ManagedAppPolicies")
+
+
 def policy_rows(tenant: Tenant) -> list[Row]:
+    """With the assignments where Graph's list of the family has them; of the app configurations it shows none here."""
     rows = []
     for policy in tenant.rows("intune_policies"):
-        inside, outside = assignments.described(tenant, policy["assignments"])
-        rows.append({**visible(policy, "assignments"), "PolicyAssignment": inside, "PolicyExclude": outside})
+        if policy["URLName"] == "MobileAppConfigurations":
+            continue
+        blind = policy["URLName"] in NO_ASSIGNMENTS
+        inside, outside = assignments.described(tenant, [] if blind else policy["assignments"], users="All Licenced Users")
+        hidden = ("assignments",) if blind else ()
+        rows.append({**visible(policy, *hidden), "PolicyAssignment": inside, "PolicyExclude": outside})
     return rows
 
 
@@ -43,9 +52,9 @@ def list_policies(call: Call) -> Reply:
 
 
 def _policy(tenant: Tenant, key: str, family: str) -> Row:
-    """The family is part of the path: the right id under the wrong family is not found."""
+    """The family is part of the path: the right id under the wrong family is not found. An app policy's own kind will do."""
     row = tenant.one("intune_policies", key)
-    if row and not same(row["URLName"], family):
+    if row and not same(row["URLName"], family) and not same(row.get("_type") or "", family):
         raise GraphError(f"Resource '{key}' does not exist or one of its queried reference-property objects are not present.")
     return row
 
@@ -69,11 +78,12 @@ def save_policy(world: World, tenant: Tenant, name: str, family: str, raw: str, 
     for row in tenant.rows("intune_policies"):
         if same(row["displayName"], name) and same(row["URLName"], family):
             world.change(tenant, "intune_policy", row, description=about or row["description"], _raw=raw,
-                         lastModifiedDateTime=stamp(world.now()))  # fmt: skip
+                         lastModifiedDateTime=fine_stamp(world.now()))  # fmt: skip
             return row, False
     row = {
         "id": world.new_id("policy"), "displayName": name, "description": about, "URLName": family, "PolicyTypeName": family,
-        "createdDateTime": stamp(world.now()), "lastModifiedDateTime": stamp(world.now()), "assignments": [], "_raw": raw,
+        "createdDateTime": fine_stamp(world.now()), "lastModifiedDateTime": fine_stamp(world.now()), "assignments": [],
+        "_raw": raw, "_type": str(pick(json.loads(raw or "{}"), "@odata.type") or APP_TYPE).removeprefix(assignments.GRAPH),
     }  # fmt: skip
     tenant.add("intune_policies", row)
     world.record(tenant, "create", "intune_policy", row, family)
@@ -85,11 +95,12 @@ def add_policy(call: Call) -> Reply:
     asked = [str(value_of(each)) for each in as_list(call.sent("tenantFilter"))]
     tenants = [each.default_domain for each in call.world.known()] if "AllTenants" in asked else asked
     name, raw = str(call.sent("displayName") or ""), str(call.sent("RAWJson") or "")
-    kind = str(call.sent("TemplateType") or "")
+    kind, mapped = str(call.sent("TemplateType") or ""), call.sent("replacemap")
     said = []
     for where in tenants:
-        replacements = pick(call.sent("replacemap"), where) if "." not in where else (call.sent("replacemap") or {}).get(where)
-        for old, new in (replacements or {}).items():
+        # The map's keys are domains: looked up whole, for a dot in a path would mean a nested value.
+        replacements = mapped.get(where) if isinstance(mapped, dict) else None
+        for old, new in (replacements if isinstance(replacements, dict) else {}).items():
             raw = raw.replace(str(old), str(new))
         for template in call.world.rows("intune_templates"):
             if template["GUID"] == call.sent("TemplateID") or same(template["Displayname"], name):
@@ -97,15 +108,25 @@ def add_policy(call: Call) -> Reply:
         try:
             if kind not in FAMILIES or not name:
                 raise GraphError(f"The template type '{kind}' is not known.")
-            json.loads(raw)
+            _checked(raw)
             row, new_ = save_policy(
                 call.world, call.tenant(where), name, FAMILIES[kind], raw, str(call.sent("Description") or "")
             )
             _assign_new(call, where, row)
             said.append(f"Successfully {'added' if new_ else 'edited'} policy for {where} with display name {name}")
-        except (GraphError, ValueError) as refusal:
+        except GraphError as refusal:
             said.append(f"Failed to add or set policy for {where} with display name {name}: {refusal}")
     return Reply({"Results": said})
+
+
+APP_TYPE = "iosManagedAppProtection"  # of an app protection policy whose text does not say
+
+
+def _checked(raw: str) -> None:
+    try:
+        json.loads(raw)
+    except ValueError as wrong:
+        raise GraphError("The policy text is empty or no JSON.") from wrong
 
 
 def _assign_new(call: Call, where: str, row: Row) -> None:
@@ -123,11 +144,14 @@ def assign_policy(call: Call) -> Reply:
     order = assignments.Order.of(call, everywhere=False)
     broad = "" if order.assign_to.lower() == "on" else order.assign_to
     if not (broad or order.group_ids or order.exclude_ids or order.exclude_name.strip() or order.clears_exclusions):
-        return Reply({"Results": "No assignments specified. No action taken."})
+        return Reply({"Results": "No assignments specified: nothing was done."})
     tenant = call.tenant(where)
     try:
         row = _policy(tenant, key, family)
-        if same(family, "ManagedAppPolicies") and broad.lower().startswith("alldevices"):
+        apart = str(call.sent("platformType") or "deviceManagement").lower() == "deviceappmanagement"
+        if row and apart is not (row["URLName"] in app_policy.FAMILIES):
+            raise GraphError(f"Resource not found for the segment '{family}'.")
+        if row.get("URLName") == "ManagedAppPolicies" and broad.lower().startswith("alldevices"):
             raise GraphError("App protection policies cannot be assigned to devices.")
         there = row.get("assignments", [])
         wanted = assignments.merged(there, assignments.targets(tenant, order, None), order)
@@ -178,7 +202,8 @@ def list_templates(call: Call) -> Reply:
     shown: list[Row]
     if truthy(call.asked("View")):
         shown = [
-            {**json.loads(row["RAWJson"]), "displayName": row["Displayname"], "description": row["Description"], "Type": row["Type"],
+            {**json.loads(row["RAWJson"]), "displayName": row["Displayname"], "description": row["Description"],
+             "Type": row["Type"],
              "GUID": row["GUID"], "package": row["_package"], "isSynced": False, "source": None, "usage": []}
             for row in rows
         ]  # fmt: skip

@@ -7,13 +7,15 @@ from typing import Any
 
 from cipp_mcp.demo import people, schedule
 from cipp_mcp.demo.dialect import Call, Endpoint, GraphError, Reply, as_list, is_true, pick, same, truthy
-from cipp_mcp.demo.tenant import Row, Tenant
+from cipp_mcp.demo.tenant import Row, Table, Tenant, visible
+from cipp_mcp.demo.world import World
 
-LOADING = "Loading data for all tenants. Please check back in 1 minute"
+HOLDER = ("displayName", "userPrincipalName", "id")
+LOADING = "Loading data for all tenants. Ask again in a minute"
 
 
 def overview(call: Call, tenant: Tenant, include_excluded: bool = False) -> list[Row]:
-    hidden = call.world.table("excluded_licenses")
+    hidden = _excluded(call.world)
     rows: list[Row] = []
     for sku in tenant.rows("skus"):
         exclusion = hidden.get(sku["id"])
@@ -32,8 +34,7 @@ def overview(call: Call, tenant: Tenant, include_excluded: bool = False) -> list
                               "DaysUntilRenew": (renews - call.world.now()).days, "NextLifecycle": sku["renews"],
                               "CreatedDateTime": sku["created"], "IsTrial": False, "SubscriptionId": sku["subscription"],
                               "CSPSubscriptionId": None, "OCPSubscriptionId": None}],
-                "AssignedUsers": [{key: user[key] for key in ("displayName", "userPrincipalName",
-                                                              "id")} for user in holders] or None,
+                "AssignedUsers": [{key: user[key] for key in HOLDER} for user in holders] or None,
                 "AssignedGroups": None, "ServicePlans": [],
             }
         )  # fmt: skip
@@ -105,7 +106,81 @@ def _values(entry: Any, name: str) -> list[str]:
     return [str(pick(each, "value")) for each in as_list(pick(entry, name)) if pick(each, "value")]
 
 
+# The first of those that CIPP brings along.
+DEFAULTS = {
+    "90d8b3f8-712e-4f7b-aa1e-62e7ae6cbe96": "Business Apps (free)",
+    "f30db892-07e9-47e9-837c-80727f46fd3d": "Microsoft Power Automate Free",
+}
+
+
+def _excluded(world: World) -> Table:
+    """The table; an empty one fills itself with the defaults whenever it is looked at."""
+    table = world.table("excluded_licenses")
+    if not table:
+        _restore(table)
+    return table
+
+
+def _restore(table: Table) -> None:
+    for key, name in DEFAULTS.items():
+        table.setdefault(key, _exclusion(key, name, True))
+
+
+def _exclusion(key: str, name: str, everywhere: bool) -> Row:
+    return {
+        "id": key,
+        "GUID": key,
+        "Product_Display_Name": name,
+        "ExcludedEverywhere": everywhere,
+        "ShowInLicenseDropdown": False,
+    }
+
+
+def list_excluded(call: Call) -> Reply:
+    kinds = {True: "Excluded Everywhere", False: "Excluded from Alerts Only"}
+    rows = [{**visible(row, "id"), "ExclusionType": kinds[row["ExcludedEverywhere"]]} for row in _excluded(call.world).values()]
+    return Reply({"Results": rows})
+
+
+def exclusions(call: Call) -> Reply:
+    """Which licences CIPP leaves out of its lists: instance-wide, and without an Action a 400."""
+    action, key, name = (str(call.sent(field) or "") for field in ("Action", "GUID", "SKUName"))
+    table, world = _excluded(call.world), call.world
+    row = table.get(key)
+    low = action.lower()
+    if low in ("addexclusion", "alertonly"):
+        new = _exclusion(key, name, low == "addexclusion")
+        if row != new:
+            table[key] = new
+            world.record(None, "exclude", "license", new, action)
+        return call.done(f"Success. Added {name}({key}) to the exclusions.")
+    if low == "setshowindropdown":
+        if row is None:
+            return call.failed(f"Failed to process exclusion request. Excluded license not found: {key}")
+        world.change(None, "license", row, ShowInLicenseDropdown=call.sent("ShowInDropdown") is True)
+        return call.done(f"Success. Changed whether {name or row['Product_Display_Name']}({key}) shows in license dropdowns.")
+    if low == "removeexclusion":
+        if row is None:
+            return call.failed(
+                "Failed to process exclusion request. Cannot bind argument to parameter 'Entity' because it is null."
+            )
+        del table[key]
+        world.record(None, "include", "license", row, action)
+        return call.done(f"Success. Removed {name}({key}) from the exclusions.")
+    if low == "restoredefaults":
+        before = dict(table)
+        if truthy(call.sent("FullReset")):
+            table.clear()
+        _restore(table)
+        if table != before:
+            world.record(None, "restore_defaults", "license", {"id": "defaults", "name": "excluded licences"})
+        return call.done("Successfully restored the default excluded licenses.")
+    return call.failed(f"Invalid action specified: {action}", status=400)
+
+
 ENDPOINTS = {
+    "ListExcludedLicenses": Endpoint("CIPP.AppSettings.Read", list_excluded),
+    "ExecExcludeLicenses": Endpoint("CIPP.AppSettings.ReadWrite", exclusions),
     "ListLicenses": Endpoint("Tenant.Directory.Read", list_licenses),
     "ExecBulkLicense": Endpoint("Identity.User.ReadWrite", bulk),
 }

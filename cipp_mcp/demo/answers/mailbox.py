@@ -7,12 +7,12 @@ from typing import Any
 
 from cipp_mcp.demo import mail, schedule
 from cipp_mcp.demo.answers import nightly
-from cipp_mcp.demo.dialect import Call, Endpoint, GraphError, Reply, first, pick, truthy
+from cipp_mcp.demo.dialect import NO_STATUS, Call, Endpoint, GraphError, Reply, first, pick, truthy
 from cipp_mcp.demo.tenant import Row, Tenant, visible
 
 
 def forward(call: Call) -> Reply:
-    """A mode it does not know leaves the status unset and the result empty; a missing address does nothing and says nothing."""
+    """A mode it does not know leaves the status unset, which is a 500; a missing address does nothing and says nothing."""
     where, who = call.sent("tenantFilter"), str(call.sent("userID") or "")
     inside = call.sent("ForwardInternal")
     inside = inside if isinstance(inside, str) else pick(inside, "value")
@@ -31,6 +31,8 @@ def forward(call: Call) -> Reply:
             said = [f"Successfully set forwarding for {who} to External Address {outside} with keeping a copy set to {keep}"]
         elif mode in ("internaladdress", "externaladdress"):
             said = [None]
+        else:
+            return NO_STATUS
     except GraphError as refusal:
         return call.failed([f"Failed to set forwarding for {who}. Error: {refusal}"], where)
     return call.done(said, where)

@@ -48,20 +48,8 @@ def list_policies(call: Call) -> Reply:
         tenant = call.tenant(where)
         rows = [shown(tenant, policy) for policy in tenant.rows("ca_policies")]
     else:
-        reference = "AllTenants-CAPolicy"
-        if busy := schedule.running(world, reference):
-            metadata = {
-                "QueueMessage": "Still loading data for all tenants. Please check back in a few more minutes",
-                "QueueId": busy["RowKey"],
-            }
-        elif schedule.cached(world, reference, 60) is None:
-            queue = schedule.enqueue(world, "Conditional Access Policies - All Tenants", reference, len(world.known()))
-            metadata = {
-                "QueueMessage": "Loading data for all tenants. Please check back in a few minutes",
-                "QueueId": queue["RowKey"],
-            }
-        else:
-            metadata = {"QueueId": None}
+        metadata, ready = schedule.load(world, "AllTenants-CAPolicy", "Conditional Access (All Tenants)", 60)
+        if ready:
             rows = [shown(tenant, policy) for tenant in world.known(call.allowed) for policy in tenant.rows("ca_policies")]
     return Reply({"Results": sorted(rows, key=lambda row: str(row["id"]), reverse=True), "Metadata": metadata})
 

@@ -47,7 +47,7 @@ def list_tenants(call: Call) -> Reply:
         schedule.enqueue(world, "Update Tenants", "UpdateTenants", len(world.known()))
         return Reply(
             {
-                "Results": [{"Results": "Cache has been cleared and a tenant refresh is queued."}],
+                "Results": [{"Results": "Cache has been cleared; reading the tenants anew is queued."}],
                 "Metadata": {"Details": "Tenant cache cleared"},
             }
         )

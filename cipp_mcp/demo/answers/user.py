@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cipp_mcp.demo import filters, offboarding, people, schedule
-from cipp_mcp.demo.dialect import Abort, Call, Endpoint, GraphError, Reply, as_list, to_boolean, truthy, value_of
+from cipp_mcp.demo.dialect import Abort, Call, Endpoint, GraphError, Reply, as_list, in_address, to_boolean, truthy, value_of
 from cipp_mcp.demo.tenant import Row, visible
 
 DEPRECATED = "This function has been deprecated for all users: ask ListGraphRequest instead"
@@ -23,6 +23,10 @@ CALCULATED = {
     "Security": "generic",
     "Distribution List": "distributionList",
 }
+
+
+# One user is read with a list of properties, and these are not on it.
+NOT_SELECTED = ("signInSessionsValidFromDateTime",)
 
 
 def shown(call: Call, user: Row) -> Row:
@@ -45,11 +49,12 @@ def list_users(call: Call) -> Reply:
         return Reply([{"Message": DEPRECATED}])
     tenant = call.tenant(wanted)
     if not key:
-        return Reply([shown(call, user) for user in filters.keep(tenant.rows("users"), call.asked("graphFilter"))])
-    user = tenant.one("users", key)
+        clause = in_address(call.asked("graphFilter") or "")
+        return Reply([shown(call, user) for user in filters.keep(tenant.rows("users"), clause)])
+    user = tenant.one("users", in_address(key))
     if not user:
         return Reply([])
-    row = shown(call, user)
+    row = {name: value for name, value in shown(call, user).items() if name not in NOT_SELECTED}
     if call.asked("IncludeLogonDetails"):
         row |= {
             "LastSigninApplication": "Office 365 Exchange Online", "LastSigninDate": user["_lastSignIn"],
@@ -62,6 +67,7 @@ def list_users(call: Call) -> Reply:
 def list_user_groups(call: Call) -> Reply:
     tenant = call.tenant(call.asked("tenantFilter"))
     groups = people.groups_of(tenant, tenant.one("users", call.asked("userId")))
+    groups = groups[:100]  # one page of Graph's, and no sign that there are more
     return Reply(
         [
             {
@@ -105,7 +111,7 @@ def reset_password(call: Call) -> Reply:
     tenant = call.tenant(where)
     try:
         synced = bool(tenant.one("users", who).get("onPremisesSyncEnabled"))
-        password = people.set_password(call.world, tenant, who, must_change or synced)
+        password = people.handed_out(call.world, people.set_password(call.world, tenant, who, must_change or synced))
     except GraphError as refusal:
         return call.failed(f"Failed to reset password for {name}, {who}. Error: {refusal}", where)
     if synced:
@@ -140,13 +146,13 @@ def offboard(call: Call) -> Reply:
     if not asked:
         wrong.append("'user' is required and must name at least one user.")
     elif not users:
-        wrong.append("'user' did not resolve to any usable userPrincipalName.")
+        wrong.append("'user' holds no userPrincipalName that can be used.")
     elif strange := [user for user in users if "@" not in user]:
         wrong.append(f"These user values do not look like userPrincipalNames: {', '.join(strange)}.")
     later = truthy(call.sent("Scheduled.enabled"))
     when = call.sent("Scheduled.date")
     if later and not (str(when).isdigit() and int(str(when)) > 0):
-        wrong.append("'Scheduled.enabled' is true but 'Scheduled.date' is not a valid Unix timestamp.")
+        wrong.append("'Scheduled.date' must be a Unix time when 'Scheduled.enabled' is set.")
     if not offboarding.wanted(call.body):
         wrong.append("No offboarding actions were selected.")
     if wrong:
@@ -154,19 +160,20 @@ def offboard(call: Call) -> Reply:
     left_out = ("user", "tenantfilter", "scheduled")
     options = {key: value for key, value in call.body.items() if key.lower() not in left_out}
     after = {name: truthy(call.sent(f"PostExecution.{name}")) for name in ("Webhook", "Email", "PSA")}
-    said = [
-        schedule.add_task(
-            call.world,
-            {
-                "TenantFilter": where, "Name": f"Offboarding: {user}", "Command": "Invoke-CIPPOffboardingJob",
-                "Parameters": {"Username": user, "APIName": "Scheduled Offboarding", "options": options, "RunScheduled": True},
-                "PostExecution": after, "Reference": call.sent("reference"), "ScheduledTime": when if later else None,
-            },
-            run_now=not later,
-        )
-        for user in users
-    ]  # fmt: skip
-    return Reply({"Results": said})
+    said, status = [], 200
+    for user in users:
+        task = {
+            "TenantFilter": where, "Name": f"Offboarding: {user}", "Command": "Invoke-CIPPOffboardingJob",
+            "Parameters": {"Username": user, "APIName": "Scheduled Offboarding", "options": options, "RunScheduled": True},
+            "PostExecution": after, "Reference": call.sent("reference"), "ScheduledTime": when if later else None,
+        }  # fmt: skip
+        try:
+            said.append(schedule.add_task(call.world, task, run_now=not later))
+        except GraphError as refusal:
+            # One failure makes the whole a 403, whatever was queued before and after it.
+            said.append(str(refusal))
+            status = 403
+    return Reply({"Results": said}, status)
 
 
 KINDS = {"user": "User", "group": "Group", "application": "Application", "servicePrincipal": "Service Principal"}

@@ -1,0 +1,73 @@
+"""The sealing key of a state folder: in the operating system's keyring, or in a file of its owner where there is none.
+
+Which of the two is fixed when the folder is first used: a keyring that is locked later must not silently become
+another key, or every seal would look forged.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+from cipp_mcp import keeping
+from cipp_mcp.errors import AuditUnavailable
+
+KEY_BYTES = 32
+PLACE = "seal.key"
+_IN_KEYRING = b"keyring"
+
+
+def sealing_key(folder: Path, read: Callable[[str], bytes | None], create: Callable[[str, bytes], bool]) -> bytes:
+    """The folder's key, made at first use by whichever process comes first.
+
+    Raises:
+        AuditUnavailable: it was kept in a keyring that does not give it now, or the file is damaged.
+    """
+    content = read(PLACE)
+    if content is None:
+        content = _make(folder, read, create)
+    if content == _IN_KEYRING:
+        key = _from_keyring(_name(folder))
+        if key is None:
+            raise AuditUnavailable(
+                "The sealing key is in the operating system's keyring, which does not give it now.",
+                hint="Nothing was sent. Unlock the keyring (sign in to the desktop) and call again.",
+            )
+        return key
+    if len(content) != KEY_BYTES:
+        raise AuditUnavailable(
+            "The sealing key in the folder of CIPP_MCP_HOME is damaged.",
+            hint="Nothing was sent. Move the folder away; a new one is made.",
+        )
+    return content
+
+
+def _make(folder: Path, read: Callable[[str], bytes | None], create: Callable[[str, bytes], bool]) -> bytes:
+    key = secrets.token_bytes(KEY_BYTES)
+    name = _name(folder)
+    if _from_keyring(name) is not None or _into_keyring(name, key):
+        create(PLACE, _IN_KEYRING)
+    else:
+        create(PLACE, key)
+    return read(PLACE) or b""
+
+
+def _name(folder: Path) -> str:
+    """One entry for each folder: several profiles must not share a key."""
+    return f"seal-{hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]}"
+
+
+def _from_keyring(name: str) -> bytes | None:
+    try:
+        kept = keeping.read_ring(name)
+        return base64.b64decode(kept, validate=True) if kept else None
+    except binascii.Error:
+        return None
+
+
+def _into_keyring(name: str, key: bytes) -> bool:
+    return keeping.write_ring(name, base64.b64encode(key).decode())

@@ -1,0 +1,101 @@
+"""How CIPP's sentences read: good, bad, queued, or nothing that can be told. Pure, and never by tool name.
+
+CIPP says failure under 200 and success under 400; an unknown wording is never a success.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from cipp_mcp.message import Json
+
+
+class Tone(StrEnum):
+    """How one line of an answer reads."""
+
+    GOOD = "good"
+    BAD = "bad"
+    NONE_NEEDED = "none_needed"
+    QUEUED = "queued"
+    UNCLEAR = "unclear"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One result entry of CIPP: its text and how it reads."""
+
+    tone: Tone
+    text: str
+
+
+QUEUE = re.compile(r"\s*(loading data|still loading data|data still processing|loading \d+ rows)", re.IGNORECASE)
+_SCHEDULED_JOB = re.compile(
+    r"scheduled job with id|has been scheduled|scheduled .{0,60}\btask\b|queu(ed|ing)|rescheduled|^executing\b", re.IGNORECASE
+)
+_BAD = re.compile(
+    r"^\W*(failed|failure|error|could ?n[o']t|unable|cannot|can't|no valid|not |invalid|exception|warning)"
+    r"|\b(fail(ed|ure|s)?|errors?|denied|forbidden|unauthori[sz]ed|insufficient|does not exist|was not|were not|not found"
+    r"|not supported|could not|cannot|unable to|not permitted|not allowed|exception|timed? ?out|rejected|aborted)\b",
+    re.IGNORECASE,
+)
+_GOOD = re.compile(
+    r"\b(success(ful(ly)?)?|succeeded|completed?|added|removed|deleted|created|updated|edited|enabled|disabled|assigned|unassigned|restored"
+    r"|converted|cleared|revoked|executed|started|saved|granted|changed|dismissed|accepted|set|sent|synced|scheduled|applied|reset|done|ok)\b",
+    re.IGNORECASE,
+)
+_NONE_NEEDED = re.compile(
+    r"^\s*no \w+( \w+)? (changes? )?(needed|required|found)|already (exists|set|assigned|enabled|disabled|cleared)", re.I
+)
+_NEGATED = re.compile(
+    r"\b(is|are|was|were|has|have|had|did|does|do|will|would|can|could|should)( not|n['’]t)\b|\bnothing (was|has|changed)\b"
+    r"|\b(no|none of the) \w+( \w+)? (was|were|has|have)\b",
+    re.IGNORECASE,
+)
+
+
+def tone_of(text: str, state: str = "") -> Tone:
+    """How a line reads. A state that CIPP gives outranks the words; words that are neither good nor bad are unclear."""
+    match state.strip().lower():
+        case "success" | "updated" | "created":
+            return Tone.GOOD
+        case "error" | "failed" | "failure":
+            return Tone.BAD
+        case "warning" | "info":
+            return Tone.BAD if _BAD.search(text) else Tone.UNCLEAR if state.strip().lower() == "warning" else Tone.GOOD
+        case _:
+            pass
+    bad = bool(_BAD.search(text))
+    if not bad and _NONE_NEEDED.search(text):
+        return Tone.NONE_NEEDED
+    if QUEUE.match(text):
+        return Tone.QUEUED
+    if bad:
+        return Tone.BAD
+    if _NEGATED.search(text) and "success" not in text.lower():  # "did not get converted" holds a good verb too
+        return Tone.UNCLEAR
+    if _SCHEDULED_JOB.search(text):
+        return Tone.QUEUED
+    return Tone.GOOD if _GOOD.search(text) else Tone.UNCLEAR
+
+
+def lines_of(data: Json) -> Iterator[Line]:
+    """Every result entry, however nested: texts, {resultText, state}, {Error}, {Results: …}."""
+    if isinstance(data, str):
+        if data.strip():
+            yield Line(tone_of(data), data)
+    elif isinstance(data, list):
+        for inner in data:
+            yield from lines_of(inner)
+    elif isinstance(data, Mapping):
+        folded = {str(k).lower(): v for k, v in data.items()}
+        if "resulttext" in folded or "state" in folded:
+            text = str(folded.get("resulttext") or folded.get("message") or "")
+            yield Line(tone_of(text, str(folded.get("state") or "")), text)
+        elif error := folded.get("error") or folded.get("errors"):
+            yield Line(Tone.BAD, error if isinstance(error, str) else json.dumps(error))
+        elif "results" in folded:
+            yield from lines_of(folded["results"])

@@ -1,0 +1,133 @@
+"""The commands of whoever sets the server up: setup, doctor, install, uninstall, print.
+
+Each imports what it needs when it runs. None of them changes anything in CIPP, and no secret comes from a flag.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from cipp_mcp import asking, profiles, terminal
+from cipp_mcp.clients import ANY, CLIENTS
+from cipp_mcp.settings import Settings
+
+if TYPE_CHECKING:
+    from cipp_mcp.catalog.action import Action
+    from cipp_mcp.catalog.manifests import Catalog
+    from cipp_mcp.doctor.report import Report
+
+Read = Callable[[argparse.Namespace, bool], Settings]
+Command = Callable[[str, str, Callable[[argparse.Namespace], int]], argparse.ArgumentParser]
+
+
+def add_commands(command: Command, read: Read) -> None:
+    """Add these commands to the parser.
+
+    Args:
+        command: makes one sub-parser from name, help and what it runs.
+        read: the settings of a parsed command line; whether those of CIPP must be there.
+    """
+    command("setup", "Ask for CIPP's address and credentials, check them, and connect the clients.", lambda a: setup(a, read))
+    doctor_ = command("doctor", "Check everything, and name the exact fault and its fix.", lambda a: doctor(a, read(a, True)))
+    doctor_.add_argument("--json", action="store_true", help="machine output")
+    install_ = command("install", "Write the server into an MCP client's configuration.", lambda a: install(a, read(a, False)))
+    install_.add_argument("client", choices=list(CLIENTS), metavar="CLIENT", help=", ".join(CLIENTS))
+    install_.add_argument("--demo", action="store_true", help="the built-in CIPP instead of a profile")
+    install_.add_argument("--yes", action="store_true", help="write without asking")
+    uninstall_ = command("uninstall", "Take the server out of an MCP client again.", lambda a: uninstall(a, read(a, False)))
+    uninstall_.add_argument("client", choices=list(CLIENTS), metavar="CLIENT", help=", ".join(CLIENTS))
+    uninstall_.add_argument("--demo", action="store_true", help="the entry of the built-in CIPP")
+    uninstall_.add_argument("--yes", action="store_true", help="write without asking")
+    print_ = command("print", "Print what a client's configuration needs.", lambda a: print_entry(a, read(a, False)))
+    print_.add_argument("client", choices=[*CLIENTS, ANY], metavar="CLIENT", help=f"{', '.join(CLIENTS)}, or {ANY} for any other")
+    print_.add_argument("--demo", action="store_true", help="the built-in CIPP instead of a profile")
+
+
+def setup(arguments: argparse.Namespace, read: Read) -> int:
+    """0: all is well. 1: saved, and doctor found a fault."""
+    from cipp_mcp.setup.dialogue import Dialogue
+
+    with asking.at_terminal("cipp-mcp setup") as person:
+        return Dialogue(person, arguments, read, lambda s, name: examined(s, name, person.say)).run()
+
+
+def doctor(arguments: argparse.Namespace, chosen: Settings) -> int:
+    """0: no fault. 1: a fault."""
+    chosen_profile = profiles.pick(chosen.home, arguments.profile)
+    progress = terminal.Progress()
+    try:
+        report = examined(chosen, chosen_profile.name if chosen_profile else "", progress)
+    finally:
+        progress.clear()
+    print(json.dumps(report.as_json(), ensure_ascii=False) if arguments.json else "\n".join(report_lines(report)))
+    return 1 if report.faults else 0
+
+
+def examined(chosen: Settings, profile: str, tell: Callable[[str], None]) -> Report:
+    """The whole examination of these settings."""
+    import anyio
+
+    from cipp_mcp import keeping
+    from cipp_mcp.catalog import manifests
+    from cipp_mcp.doctor import examine
+
+    catalog = manifests.load()
+    name = profiles.secret_name(profile)
+    readable = name if profile and keeping.is_kept(chosen.home, name) and keeping.others_may_read(chosen.home, name) else ""
+    listed = listed_tools(chosen, catalog)
+
+    async def run() -> Report:
+        return await examine(chosen, catalog, listed, tell=tell, readable_secret=readable)
+
+    return anyio.run(run)
+
+
+def listed_tools(chosen: Settings, catalog: Catalog) -> Sequence[Action]:
+    """The tools that a server with these settings would list or reach."""
+    from cipp_mcp.call.guard.policy import read_policy
+
+    policy = read_policy(chosen, catalog)
+    return [a for a in catalog.only(chosen.groups) if policy.lists(a)]
+
+
+_COLOURS = {"ok": "32", "note": "32", "warning": "33", "fault": "31"}
+
+
+def report_lines(report: Report) -> list[str]:
+    """A report for reading."""
+    lines = []
+    for finding in report.findings:
+        mark = terminal.paint(finding.state.ljust(7), _COLOURS[finding.state])
+        lines += terminal.hanging(f"{mark}  {finding.step.ljust(8)}  ", finding.says, width=19)
+        if finding.state in {"warning", "fault"}:
+            lines += terminal.hanging(" " * 19 + "fix: ", finding.fix, width=24)
+    faults, warnings = len(report.faults), sum(f.state == "warning" for f in report.findings)
+    end = f"{faults} fault{'s' if faults != 1 else ''}" if faults else "Everything works"
+    return [*lines, f"{end}{f', {warnings} warning' + ('s' if warnings > 1 else '') if warnings else ''}."]
+
+
+def install(arguments: argparse.Namespace, chosen: Settings) -> int:
+    """0: it is there. 1: the person said no."""
+    from cipp_mcp.setup import installing
+
+    entry = installing.entry_for(arguments.client, arguments, chosen)
+    return installing.put(arguments.client, entry, print, None if arguments.yes else installing.ask)
+
+
+def uninstall(arguments: argparse.Namespace, chosen: Settings) -> int:
+    """0: it is not there. 1: the person said no."""
+    from cipp_mcp.setup import installing
+
+    name = installing.name_for(arguments, chosen)
+    return installing.take(arguments.client, name, print, None if arguments.yes else installing.ask)
+
+
+def print_entry(arguments: argparse.Namespace, chosen: Settings) -> int:
+    """The entry on standard output, where it goes on standard error."""
+    from cipp_mcp.setup import installing
+
+    installing.show(arguments.client, installing.entry_for(arguments.client, arguments, chosen))
+    return 0

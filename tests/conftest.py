@@ -1,0 +1,33 @@
+"""`pytest --update` rewrites what is generated (tool snapshots, reference, README blocks) instead of failing on it.
+
+What is marked slow runs only when a marker expression asks for it: `pytest -m slow`.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from cipp_mcp.catalog.manifests import Catalog, load
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update", action="store_true", help="rewrite snapshots and generated documentation")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.option.markexpr:
+        return
+    slow = [i for i in items if i.get_closest_marker("slow")]
+    config.hook.pytest_deselected(items=slow)
+    items[:] = [i for i in items if not i.get_closest_marker("slow")]
+
+
+@pytest.fixture(scope="session")
+def update(pytestconfig: pytest.Config) -> bool:
+    return bool(pytestconfig.getoption("--update"))
+
+
+@pytest.fixture(scope="session")
+def catalog() -> Catalog:
+    """The shipped manifests."""
+    return load()
