@@ -167,13 +167,15 @@ def _serve_with(chosen: settings.Settings, ticket: str) -> int:
 
     from cipp_mcp import server, wiring
     from cipp_mcp.catalog import manifests
+    from cipp_mcp.catalog.api import WholeCatalog
 
     async def serve() -> None:
-        catalog = manifests.load().only(chosen.groups)
+        lean = chosen.tools is settings.Surface.LEAN
+        catalog = WholeCatalog.over(manifests.load()) if lean else manifests.load().only(chosen.groups)
         gc.freeze()
         gc.enable()
         async with wiring.open_desk(chosen, catalog, answer_within=chosen.answer_within, serves=True) as desk:
-            await server.serve_stdio(desk, ticket)
+            await server.serve_stdio(desk, ticket, chosen.tools)
 
     anyio.run(serve)
     return 0
@@ -229,9 +231,10 @@ def _call_with(chosen: settings.Settings, arguments: argparse.Namespace, given: 
     from cipp_mcp.call import perform
     from cipp_mcp.call.desk import Caller
     from cipp_mcp.catalog import manifests
+    from cipp_mcp.catalog.api import WholeCatalog
 
     async def run() -> Outcome:
-        catalog = manifests.load().only(chosen.groups)
+        catalog = manifests.load().only(chosen.groups) if chosen.groups else WholeCatalog.over(manifests.load())
         within = chosen.answer_within if "confirm" in given else None
         async with wiring.open_desk(chosen, catalog, answer_within=within) as desk:
             caller = Caller(hold=arguments.hold, client="cipp-mcp call", ticket=arguments.ticket, progress=_progress)

@@ -7,38 +7,28 @@ what may enter here is the order and nothing else.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import anyio
 
-from cipp_mcp.call import results
+from cipp_mcp.call import own, results
 from cipp_mcp.call.case import Case
-from cipp_mcp.call.decode import Answer as Answer
 from cipp_mcp.call.desk import Caller, Desk
 from cipp_mcp.call.follow import check
 from cipp_mcp.call.guard.approve import Reply, Ruling, rule
 from cipp_mcp.call.guard.plan import Plan
-from cipp_mcp.call.judge import Verdict as Verdict
-from cipp_mcp.call.judge import judge_write as judge_write
-from cipp_mcp.call.judge import with_evidence as with_evidence
 from cipp_mcp.call.operations import OPEN_WORDS, Operation, key_of, new_operation_id
 from cipp_mcp.call.planning import plan_of
 from cipp_mcp.call.reading import Reading
 from cipp_mcp.call.records import about, note_refusal
 from cipp_mcp.call.resolve import read_case, resolve_targets, resolve_tenants
 from cipp_mcp.call.sending import Sending
-from cipp_mcp.call.verify import LOOKS as LOOKS
-from cipp_mcp.call.verify import Evidence as Evidence
-from cipp_mcp.call.verify import already_so as already_so
-from cipp_mcp.call.verify import can_verify as can_verify
-from cipp_mcp.call.verify import look as look
 from cipp_mcp.catalog import inputs
 from cipp_mcp.catalog.effect import Effect
 from cipp_mcp.errors import CippMcpError, NotSent, PlanRefused, Refused
-from cipp_mcp.errors import WireError as WireError
 from cipp_mcp.message import Outcome, Word
 
 log = logging.getLogger("cipp_mcp.call")
@@ -50,16 +40,6 @@ PROBE_AGAIN_AFTER = 60.0
 
 LEFT_FOR_ANSWER = 2.0
 """Seconds kept back from the foreground budget for shaping and sending the answer."""
-
-
-async def _check_operation(desk: Desk, arguments: Mapping[str, Any], within: float | None) -> Outcome:
-    return await check(desk, arguments["operation_id"], within, within)
-
-
-OWN: Mapping[str, Callable[[Desk, Mapping[str, Any], float | None], Awaitable[Outcome]]] = {
-    "check_operation": _check_operation,
-}
-"""The server's own tools: what answers instead of CIPP."""
 
 
 async def perform(desk: Desk, name: str, given: Mapping[str, Any], caller: Caller) -> Outcome:
@@ -100,8 +80,7 @@ async def _performed(desk: Desk, name: str, given: Mapping[str, Any], caller: Ca
         arguments, options = inputs.check(action, given, bounds=desk.bounds)
         effect = action.effect_of(arguments)
         if action.own:
-            desk.policy.admit(Case(action, arguments, effect))
-            return await OWN[action.name](desk, arguments, _left(desk, began))
+            return await own.answer(desk, action, given, arguments, caller, _left(desk, began), _performed)
         if action.effect is Effect.READ:
             operation = new_operation_id()
             reading = Reading(desk, operation, action, arguments, options.get("timeout", desk.bounds["timeout"]), caller)

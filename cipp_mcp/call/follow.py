@@ -52,13 +52,15 @@ async def check(desk: Desk, operation_id: str, wait: float | None, within: float
 
     Args:
         wait: seconds for what this process is still at.
-        within: seconds for a look at CIPP; when they are over, what was known stands.
+        within: seconds in all; when they are over, what was known stands.
     """
+    began = desk.clock()
     waiting = desk.running.knows(operation_id)
     if waiting:
         ended = await desk.running.wait_for(operation_id, wait)
         if ended is not None and ended.word.value not in OPEN_WORDS and not is_not_loaded(ended):
             return ended
+    within = None if within is None else max(within - (desk.clock() - began), 0.0)
     kept = await anyio.to_thread.run_sync(desk.operations.get, operation_id)
     if kept is None:
         if waiting:
@@ -79,7 +81,9 @@ async def follow(desk: Desk, kept: Operation) -> Outcome:
     """One look at an open operation; what it shows is kept."""
     case = await case_of(desk, kept)
     before = {k: frozenset(v) for k, v in kept.before.items()}
-    job = await _put_off(desk, case, kept.job) if kept.job else await _job(desk, case, before)
+    job = await _put_off(desk, case, kept.job) if kept.job else None
+    if job is None or (job.ended and case.action.follow is not None):
+        job = await _job(desk, case, before)
     if job is not None and job.state:
         verdict, evidence = await _judge_job(desk, kept, case, job, before)
     else:
@@ -121,7 +125,9 @@ def _judge_look(kept: Operation, case: Case, evidence: Evidence | None, now: flo
     if of_job and evidence is not None and evidence.of_job and evidence.all_shown:
         return Verdict(Word.ACCEPTED, "unknown", "A read-back shows the job.", "Check again later; do not send it again.")
     if evidence is None:
-        return Verdict(word, "unknown", "No read can show more than was known.", "Check by hand; do not send it again.")
+        reason = next((f": {v.claimed}" for v in case.action.verify if v.claimed), "")
+        step = f"Do not send it again. Check by hand{reason}."
+        return Verdict(word, "unknown", "No read can show more than was known.", step)
     if of_job:
         return Verdict(word, "unknown", "CIPP lists no job for it.", "Check by hand; do not send it again.")
     seen = "could not be made" if evidence.unreadable else "does not show it (yet)"

@@ -44,6 +44,7 @@ class Operation:
         began, ended: epoch seconds; ended is 0 while it runs.
         word: the outcome word so far; `pending` while it runs.
         targets: the objects with their state before the call, for a later read-back.
+        others: further objects that the call named.
         before: rows that existed before, for checks that want a fresh one.
         envelope: the answer, once there is one.
         instance: the process that sent it.
@@ -67,15 +68,24 @@ class Operation:
     envelope: Mapping[str, Any] = field(default_factory=dict)
     job: str = ""
     queue: str = ""
+    others: tuple[Mapping[str, Any], ...] = ()
 
     def resolved(self) -> tuple[Target, ...]:
         """The targets as they were."""
         return tuple(Target(**t) for t in self.targets)
 
+    def resolved_others(self) -> tuple[Target, ...]:
+        """Whom else the call named, as they were."""
+        return tuple(Target(**t) for t in self.others)
+
     @property
     def named(self) -> str:
         names = [str(t.get("name") or t.get("id")) for t in self.targets]
         return ", ".join(names[:3]) or self.tenant or "this CIPP"
+
+
+def _kept(target: Target) -> Mapping[str, Any]:
+    return {k: v for k, v in asdict(target).items() if k != "row"}
 
 
 def key_of(case: Case) -> str:
@@ -162,7 +172,8 @@ class OperationBook:
             effect=str(case.effect),
             arguments=case.kept_arguments(),
             tenant=case.tenant.default_domain if case.tenant else "",
-            targets=tuple({k: v for k, v in asdict(t).items() if k != "row"} for t in case.targets),
+            targets=tuple(_kept(t) for t in case.targets),
+            others=tuple(_kept(t) for t in case.others),
             owner=self._owner,
             instance=self._instance,
             began=self._now(),
@@ -235,6 +246,7 @@ class OperationBook:
             if not self._vault.sealed("operation", record, parsed.get("mac")):
                 return None
             known = dict(record) | {"owner": Owner(**record["owner"]), "targets": tuple(record["targets"])}
+            known |= {"others": tuple(record.get("others", ()))}
             return Operation(**known)
         except (ValueError, KeyError, TypeError):
             return None

@@ -47,7 +47,7 @@ async def case_of(desk: Desk, kept: Operation) -> Case:
     """The call that an operation was, its targets as they were."""
     action = desk.catalog.get(kept.action)
     tenants = await resolve_tenants(desk, action, kept.arguments)
-    case = Case(action, kept.arguments, Effect(kept.effect), tenants, kept.resolved())
+    case = Case(action, kept.arguments, Effect(kept.effect), tenants, kept.resolved(), kept.resolved_others())
     return replace(case, tenant_count=len(await desk.tenants.all())) if case.everywhere else case
 
 

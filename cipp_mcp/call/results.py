@@ -73,7 +73,7 @@ def still_running(case: Case, operation: str) -> Outcome:
     """The write is on its way and goes on; the foreground budget is used up."""
     facts = _write_facts(case) | {"operation_id": operation}
     facts |= next_step(f"Do not send it again. check_operation with operation_id {operation} tells how it ended.")
-    message = f"{case.action.title}, {case.shown_target}: sent, and CIPP has not answered yet."
+    message = f"{case.action.title}, {case.shown_target}: under way, and CIPP has not answered yet."
     return Outcome(Word.PENDING, message, writes=True, changed="unknown", facts=facts)
 
 
@@ -100,7 +100,7 @@ def as_kept(kept: Operation) -> Outcome:
     """An operation's outcome as it was kept, with how long ago it was."""
     facts = {k: v for k, v in kept.envelope.items() if k not in {"outcome", "message", "success", "changed"}}
     facts |= {"operation_id": kept.id, "sent_at": now_text(kept.began)}
-    message = str(kept.envelope.get("message") or f"{kept.action}, {kept.named}: sent, and CIPP has not answered yet.")
+    message = str(kept.envelope.get("message") or f"{kept.action}, {kept.named}: under way, and CIPP has not answered yet.")
     changed: Changed = kept.envelope.get("changed", "unknown")
     return Outcome(Word(kept.word), message, writes=True, changed=changed, facts=facts)
 

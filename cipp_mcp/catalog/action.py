@@ -188,6 +188,7 @@ class Action(Model):
         loses, undo: what is lost and the way back, for the approver.
         settles: `later` when CIPP only queues the work.
         denies: Graph paths that no text argument may ask for.
+        lean: only the lean surface lists it.
         target: the field whose objects the plan is about; every object named when empty.
         mark: where our operation's id goes, so that the job can be found again.
         queue: the name under which CIPP queues the building of this list, where its answer does not give the queue's id.
@@ -222,6 +223,7 @@ class Action(Model):
     verify: Annotated[tuple[Verify, ...], BeforeValidator(_listed)] = ()
     examples: tuple[Example, ...] = ()
     formerly: tuple[str, ...] = ()
+    lean: bool = False
     target: str = ""
     mark: Mark | None = None
     queue: str = ""

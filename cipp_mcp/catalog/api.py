@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cipp_mcp.catalog import openapi, shipped
 from cipp_mcp.catalog.action import Action
@@ -22,6 +23,9 @@ from cipp_mcp.catalog.manifests import Catalog, shipped_folder
 from cipp_mcp.catalog.openapi import Operation
 from cipp_mcp.catalog.unreviewed import action, effect_of, title
 from cipp_mcp.errors import ManifestError, SettingsError, UnknownAction
+
+if TYPE_CHECKING:
+    from cipp_mcp.catalog.search import Search
 
 Fetch = Callable[[], Awaitable[bytes | None]]
 """Gets a document; None when the other side has none."""
@@ -188,3 +192,26 @@ def _read(catalog: Catalog, document: bytes, source: str, notices: list[str]) ->
         why = error.message if isinstance(error, SettingsError) else "The document is nested too deeply."
         notices.append(f"The OpenAPI document of the {source} is not used: {why} The shipped catalogue is used.")
         return None
+
+
+@dataclass(frozen=True)
+class WholeCatalog(Catalog):
+    """The reviewed catalog, in which every other operation of the API can be got by its endpoint's name too."""
+
+    @classmethod
+    def over(cls, catalog: Catalog) -> WholeCatalog:
+        return cls(catalog.actions, catalog.groups, catalog.kinds, catalog.digest)
+
+    @cached_property
+    def _api(self) -> Api:
+        return Api(Catalog(self.actions, self.groups, self.kinds, self.digest))
+
+    @cached_property
+    def search(self) -> Search:
+        """The search over everything, its index built at the first question."""
+        from cipp_mcp.catalog.search import Search
+
+        return Search(self._api.documents())
+
+    def get(self, name: str) -> Action:
+        return self._api.get(name)

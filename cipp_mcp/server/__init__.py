@@ -19,20 +19,22 @@ from cipp_mcp.server.prompts import Prompts
 from cipp_mcp.server.resources import Resources
 from cipp_mcp.server.surface import INSTRUCTIONS, listed
 from cipp_mcp.server.tools import Tools
+from cipp_mcp.settings import Surface
 
 NAME = "cipp-mcp"
 LIST_IS_FRESH_FOR_MS = 300_000
 LISTS: tuple[CacheableMethod, ...] = ("tools/list", "prompts/list", "resources/list", "resources/templates/list")
 
 
-def build(desk: Desk, *, ticket: str = "", state_key: bytes | None = None) -> Server[Any]:
+def build(desk: Desk, *, ticket: str = "", surface: Surface = Surface.ALL, state_key: bytes | None = None) -> Server[Any]:
     """The server.
 
     Args:
+        surface: which tools are listed.
         ticket: a reference for every audit record, unless a call brings its own.
         state_key: seals request state; shared by workers that serve the same clients. None keeps it in this process.
     """
-    tools = Tools(desk, listed(desk.catalog, desk.policy), ticket)
+    tools = Tools(desk, listed(desk.catalog, desk.policy, surface), ticket)
     prompts, resources = Prompts(desk), Resources(desk)
     server: Server[Any] = Server(
         NAME,
@@ -56,11 +58,11 @@ def build(desk: Desk, *, ticket: str = "", state_key: bytes | None = None) -> Se
     return server
 
 
-async def serve_stdio(desk: Desk, ticket: str = "") -> None:
+async def serve_stdio(desk: Desk, ticket: str = "", surface: Surface = Surface.ALL) -> None:
     """Serve one client over standard input and output until it closes them."""
     from mcp.server.stdio import stdio_server
 
-    server = build(desk, ticket=ticket)
+    server = build(desk, ticket=ticket, surface=surface)
     async with anyio.create_task_group() as beside, stdio_server() as (read, write):
         beside.start_soon(stop_when_told, desk)
         await server.run(read, write, server.create_initialization_options())

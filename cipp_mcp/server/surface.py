@@ -12,6 +12,7 @@ from cipp_mcp.catalog import inputs
 from cipp_mcp.catalog.action import Action
 from cipp_mcp.catalog.effect import Effect
 from cipp_mcp.catalog.manifests import Catalog
+from cipp_mcp.settings import Surface
 
 INSTRUCTIONS = """\
 Microsoft 365 tenants of a managed service provider, administered through CIPP. Verbs come first in tool names: \
@@ -31,9 +32,16 @@ check_operation tells what became of a call that ended pending, accepted or unkn
 request_options may hold timeout (s), batch_size, batch_interval (s), within the operator's bounds."""
 
 
-def listed(catalog: Catalog, policy: Policy) -> list[t.Tool]:
-    """The tools, sorted by name."""
-    return [to_tool(a) for a in sorted(catalog, key=lambda a: a.name) if policy.lists(a)]
+LEAN = ("list_tenants", "get_user", "find_action", "describe_action", "read_action", "change_action", "check_operation")
+
+
+def listed(catalog: Catalog, policy: Policy, surface: Surface = Surface.ALL) -> list[t.Tool]:
+    """The tools of a surface, sorted by name."""
+    if surface is Surface.LEAN:
+        chosen = [catalog.actions[name] for name in LEAN if name in catalog.actions]
+    else:
+        chosen = [a for a in catalog if not a.lean]
+    return [to_tool(a) for a in sorted(chosen, key=lambda a: a.name) if policy.lists(a)]
 
 
 def to_tool(action: Action) -> t.Tool:
