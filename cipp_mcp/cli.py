@@ -167,11 +167,16 @@ def _serve_with(chosen: settings.Settings, ticket: str) -> int:
 
     from cipp_mcp import server, wiring
     from cipp_mcp.catalog import manifests
-    from cipp_mcp.catalog.api import WholeCatalog
 
     async def serve() -> None:
         lean = chosen.tools is settings.Surface.LEAN
-        catalog = WholeCatalog.over(manifests.load()) if lean else manifests.load().only(chosen.groups)
+        catalog = manifests.load()
+        if lean:
+            from cipp_mcp.catalog.api import WholeCatalog
+
+            catalog = WholeCatalog.over(catalog)
+        else:
+            catalog = catalog.only(chosen.groups)
         gc.freeze()
         gc.enable()
         async with wiring.open_desk(chosen, catalog, answer_within=chosen.answer_within, serves=True) as desk:

@@ -14,7 +14,6 @@ from cipp_mcp.call.desk import Caller, Desk
 from cipp_mcp.call.follow import check
 from cipp_mcp.catalog import inputs
 from cipp_mcp.catalog.action import Action
-from cipp_mcp.catalog.api import WholeCatalog
 from cipp_mcp.catalog.effect import Effect
 from cipp_mcp.errors import Refused
 from cipp_mcp.message import Outcome, Word
@@ -61,6 +60,8 @@ def _named(desk: Desk, name: str) -> Action:
 
 def _found(desk: Desk, query: str, limit: int) -> Outcome:
     """Hits, best first, with the schema of a clear one; as many as fit."""
+    from cipp_mcp.catalog.api import WholeCatalog
+
     whole = desk.catalog if isinstance(desk.catalog, WholeCatalog) else WholeCatalog.over(desk.catalog)
     search = whole.search
     items: list[dict[str, Any]] = []

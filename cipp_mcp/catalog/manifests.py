@@ -9,13 +9,13 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
+import tomli  # the standard library's parser, compiled: every start reads all manifests
 from pydantic import ValidationError
 
 from cipp_mcp.catalog.action import Action, Kind
@@ -137,10 +137,10 @@ def _action(file: Path, shared: Mapping[str, Any], kinds: Mapping[str, Kind]) ->
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomli.loads(file.read_text(encoding="utf-8"))
     except OSError:
         raise ManifestError(f"The manifest {file.name} in {file.parent.name} cannot be read.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomli.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ManifestError(f"{file.parent.name}/{file.name} is not TOML: {error}.") from None
 
 
