@@ -69,6 +69,7 @@ class AuditTrail:
                 if (confirmed := _end(self._vault)) is None or confirmed <= number:
                     facts = {**facts, "after_cut": True}  # it never was confirmed, so nothing is missing
             number, before = self._line(handle, kind, facts, number, before)
+            own = number
             if number % CHECKPOINT_EVERY == 0 or kind == "stop":
                 mac = self._vault.seal("audit", [number, before])
                 number, before = self._line(handle, "checkpoint", {"of": number, "mac": mac}, number, before)
@@ -77,7 +78,7 @@ class AuditTrail:
             os.close(handle)
         end = {"n": number, "hash": before}
         self._vault.replace(END, canonical(end | {"mac": self._vault.seal("audit end", end)}))
-        return number
+        return own
 
     def _line(self, handle: int, kind: str, facts: Mapping[str, Any], number: int, before: str) -> tuple[int, str]:
         at = datetime.fromtimestamp(self._now(), UTC).isoformat(timespec="milliseconds")
