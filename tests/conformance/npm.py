@@ -13,11 +13,13 @@ import platformdirs
 from filelock import FileLock
 
 WANTED = Path(__file__).with_name("package.json")
-INSTALL_WITHIN = 300.0
+INSTALL_WITHIN = 120.0
 OLDEST_NODE = (22, 19)
 UNREACHABLE = re.compile(
-    r"\b(ENOTFOUND|ECONNREFUSED|ECONNRESET|ETIMEDOUT|EAI_AGAIN|ENETUNREACH|ERR_SOCKET_TIMEOUT|EHOSTUNREACH)\b"
+    r"\b(ENOTFOUND|ECONNREFUSED|ECONNRESET|ETIMEDOUT|EAI_AGAIN|ENETUNREACH|ERR_SOCKET_TIMEOUT|EHOSTUNREACH"
+    r"|E401|E403|E404|ETARGET|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_GET_ISSUER_CERT_LOCALLY)\b"
 )
+"""Also a company's mirror that lacks a package: that says nothing about this project."""
 
 
 class Skipped(Exception):
@@ -73,7 +75,7 @@ def _install(fresh: Path, folder: Path) -> None:
     if done.returncode:
         said = f"{done.stdout}\n{done.stderr}"
         if found := UNREACHABLE.search(said):
-            raise Skipped(f"npm cannot be reached ({found[1]})")
+            raise Skipped(f"npm does not give the tools ({found[1]})")
         raise RuntimeError(f"npm install failed:\n{said.strip()}")
     fresh.rename(folder)
 
