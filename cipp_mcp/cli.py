@@ -7,6 +7,7 @@ serving must not pay for the demo.
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -31,13 +32,13 @@ examples:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code is the outcome's."""
     terminal.prepare_streams()
-    parser = _parser()
     given = list(sys.argv[1:] if argv is None else argv)
     if not given:
         if sys.stdin is None or sys.stdin.isatty():
-            parser.print_help()
+            _parser("").print_help()
             return 0
         given = ["serve"]
+    parser = _parser(given[0])
 
     def run() -> int:
         arguments = parser.parse_args(given)
@@ -47,12 +48,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     return manners.well_mannered(run, as_json="--json" in given, debug="--debug" in given)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(only: str | None = None) -> argparse.ArgumentParser:
+    """All commands; `only` one has the flags of the settings, which cost more to make than the rest."""
     parser = argparse.ArgumentParser(
         prog="cipp-mcp",
         description="Administer Microsoft 365 tenants through CIPP from an AI assistant.",
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=terminal.Help,
     )
     parser.add_argument("--version", action="version", version=f"cipp-mcp {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -65,33 +67,35 @@ def _parser() -> argparse.ArgumentParser:
             help=help_text,
             description=help_text,
             epilog=examples.epilog(name),
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=terminal.Help,
         )
         made.set_defaults(run=run)
         made.add_argument("--debug", action="store_true", help="log everything, and show where an unexpected error came from")
-        if config:
+        if config and only in {None, name}:
             _settings_flags(made)
         return made
 
     demo = command("demo", "Play a short administration on the built-in CIPP.", _demo, config=False)
     demo.add_argument("--yes", action="store_true", help="let the demo client answer the plan instead of you")
+    setup.add_commands(command, lambda a, need_cipp: _read_settings(a, need_cipp=need_cipp))
     serve = command("serve", "Serve MCP over standard input and output.", _serve)
     serve.add_argument("--demo", action="store_true", help="serve against the built-in CIPP")
     serve.add_argument("--ticket", default="", help="a reference that stands in every audit record")
     tools = command("tools", "List the tools.", _tools)
+    tools.add_argument("--all", action="store_true", help="also CIPP's other operations, which `call` takes too")
     tools.add_argument("--json", action="store_true", help="machine output")
     call = command("call", "Call one tool, as an MCP client would.", _call)
     call.add_argument("tool", metavar="TOOL")
     call.add_argument("--args", default="{}", metavar="JSON", help="the arguments; - reads standard input")
+    call.add_argument("--all", action="store_true", help="print every row of a list, not only those that fit into one answer")
     call.add_argument("--hold", action="store_true", help="make the plan and leave it for a person")
     call.add_argument("--demo", action="store_true", help="call the built-in CIPP")
     call.add_argument("--ticket", default="", help="a reference that stands in every audit record")
     call.add_argument("--json", action="store_true", help="machine output")
     operating.add_commands(command, lambda a: _read_settings(a, need_cipp=False))
-    workshop.add_commands(command, lambda a: _read_settings(a, need_cipp=False))
-    setup.add_commands(command, lambda a, need_cipp: _read_settings(a, need_cipp=need_cipp))
     completion = command("completion", "Print the completion script of a shell.", _completion, config=False)
     completion.add_argument("shell", choices=["bash", "zsh", "fish", "powershell"])
+    workshop.add_commands(command, lambda a: _read_settings(a, need_cipp=False))
     return parser
 
 
@@ -138,11 +142,17 @@ def _completion(arguments: argparse.Namespace) -> int:
 
 
 def _demo(arguments: argparse.Namespace) -> int:
+    progress = terminal.Progress()
+    progress("Starting a CIPP in a box, an MCP server and a client")
     from cipp_mcp.demo.serve import Box
     from cipp_mcp.server.play import play
 
-    with Box.open() as box:
-        return play(box.environment(), lambda: [str(e) for e in box.world.ledger], answers_itself=arguments.yes)
+    try:
+        with Box.open() as box:
+            world, yes = box.world, bool(arguments.yes)
+            return play(box.environment(), lambda: [str(e) for e in world.ledger], answers_itself=yes, connected=progress.clear)
+    finally:
+        progress.clear()
 
 
 def _serve(arguments: argparse.Namespace) -> int:
@@ -160,9 +170,6 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 
 def _serve_with(chosen: settings.Settings, ticket: str) -> int:
-    import gc
-
-    gc.disable()  # importing makes garbage of nothing: collecting it costs a tenth of the start
     import anyio
 
     from cipp_mcp import server, wiring
@@ -170,20 +177,20 @@ def _serve_with(chosen: settings.Settings, ticket: str) -> int:
 
     async def serve() -> None:
         lean = chosen.tools is settings.Surface.LEAN
-        catalog = manifests.load()
-        if lean:
-            from cipp_mcp.catalog.api import WholeCatalog
-
-            catalog = WholeCatalog.over(catalog)
-        else:
-            catalog = catalog.only(chosen.groups)
-        gc.freeze()
-        gc.enable()
-        async with wiring.open_desk(chosen, catalog, answer_within=chosen.answer_within, serves=True) as desk:
+        catalog = manifests.load() if lean else manifests.load().only(chosen.groups)
+        whole = lean or not chosen.groups  # check_operation follows what `call` began, on any surface
+        _settled()
+        async with wiring.open_desk(chosen, catalog, answer_within=chosen.answer_within, serves=True, whole=whole) as desk:
             await server.serve_stdio(desk, ticket, chosen.tools)
 
     anyio.run(serve)
     return 0
+
+
+def _settled() -> None:
+    """What is there by now stays: from here on garbage is looked for, and only among what comes."""
+    gc.freeze()
+    gc.enable()
 
 
 def _tools(arguments: argparse.Namespace) -> int:
@@ -193,7 +200,13 @@ def _tools(arguments: argparse.Namespace) -> int:
     chosen = _read_settings(arguments, need_cipp=False)
     catalog = manifests.load()
     policy = read_policy(chosen, catalog)
-    actions = sorted((a for a in catalog.only(chosen.groups) if policy.lists(a)), key=lambda a: (a.group, a.name))
+    found = [*catalog.only(chosen.groups)]
+    if arguments.all and not chosen.groups:
+        from cipp_mcp.catalog.given import at_hand
+
+        api = at_hand(chosen.openapi)
+        found += [api.get(name) for name in api.names()]
+    actions = sorted((a for a in found if policy.lists(a)), key=lambda a: (a.group, a.name))
     if arguments.json:
         listed = [
             {
@@ -233,17 +246,26 @@ def _call_with(chosen: settings.Settings, arguments: argparse.Namespace, given: 
     import anyio
 
     from cipp_mcp import wiring
-    from cipp_mcp.call import perform
+    from cipp_mcp.call import pages, perform
     from cipp_mcp.call.desk import Caller
     from cipp_mcp.catalog import manifests
-    from cipp_mcp.catalog.api import WholeCatalog
+
+    progress = terminal.Progress()
+
+    async def tell(message: str) -> None:
+        progress(message)
 
     async def run() -> Outcome:
-        catalog = manifests.load().only(chosen.groups) if chosen.groups else WholeCatalog.over(manifests.load())
+        catalog = manifests.load().only(chosen.groups)
+        _settled()
         within = chosen.answer_within if "confirm" in given else None
-        async with wiring.open_desk(chosen, catalog, answer_within=within) as desk:
-            caller = Caller(hold=arguments.hold, client="cipp-mcp call", ticket=arguments.ticket, progress=_progress)
-            outcome = await perform(desk, arguments.tool, given, caller)
+        async with wiring.open_desk(chosen, catalog, answer_within=within, whole=not chosen.groups) as desk:
+            caller = Caller(hold=arguments.hold, client="cipp-mcp call", ticket=arguments.ticket, progress=tell)
+            read = pages.every_row if arguments.all else pages.first_rows
+            try:
+                outcome = await read(desk, arguments.tool, given, caller, perform)
+            finally:
+                progress.clear()
             return _show_secret(outcome, desk.take_secret)
 
     outcome = anyio.run(run)
@@ -266,15 +288,10 @@ def _show_secret(outcome: Outcome, take: Callable[[str], tuple[str, ...] | None]
     return replace(outcome, facts=dict(outcome.facts) | {"secret": said})
 
 
-async def _progress(message: str) -> None:
-    if sys.stderr.isatty():
-        print(f"\r{message} …", end="", file=sys.stderr, flush=True)
-
-
 def _arguments(text: str) -> dict[str, Any]:
     try:
         given = json.loads(sys.stdin.read() if text == "-" else text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise SettingsError("--args is not JSON.", hint="Write one JSON object, or - to read it from standard input.") from None
     if not isinstance(given, dict):
         raise SettingsError("--args is not a JSON object.", hint='Write it as {"name": "value"}.')

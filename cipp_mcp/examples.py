@@ -7,9 +7,10 @@ from collections.abc import Mapping
 EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "demo": ("cipp-mcp demo", "cipp-mcp demo --yes"),
     "serve": ("cipp-mcp serve --demo", "cipp-mcp serve --profile main --tools lean"),
-    "tools": ("cipp-mcp tools --groups user,group", "cipp-mcp tools --json"),
+    "tools": ("cipp-mcp tools --groups user,group", "cipp-mcp tools --all", "cipp-mcp tools --json"),
     "call": (
         """cipp-mcp call list_users --demo --args '{"tenant_filter": "fabrikam.example"}'""",
+        """cipp-mcp call list_mfa_users --demo --all --args '{"tenant_filter": "fabrikam.example"}'""",
         """'{"tenant_filter": "fabrikam.example"}' | cipp-mcp call list_users --demo --args -      (PowerShell)""",
     ),
     "plans": ("cipp-mcp plans",),

@@ -29,8 +29,9 @@ def well_mannered(run: Callable[[], int], *, as_json: bool, debug: bool) -> int:
         code = _ended(error, as_json, debug)
     try:
         sys.stdout.flush()  # here, where a reader that has gone can still be met quietly
-    except OSError:  # Windows says "invalid argument" for it
+    except OSError as error:  # Windows says "invalid argument" for a reader that has gone
         _to_nowhere()
+        code = _full(code) if _disk_full(error) else code
     return code
 
 
@@ -41,6 +42,9 @@ def _ended(error: BaseException, as_json: bool, debug: bool) -> int:
     if any(_reader_gone(e) for e in causes):
         _to_nowhere()
         return 0
+    if any(_disk_full(e) for e in causes):
+        _to_nowhere()
+        return _full(FAILED)
     if isinstance(error, SystemExit):  # argparse: help, or a wrong command line
         return error.code if isinstance(error.code, int) else 0
     ours = next((e for e in causes if isinstance(e, CippMcpError)), None)
@@ -78,6 +82,15 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
 
 def _reader_gone(error: BaseException) -> bool:
     return isinstance(error, OSError) and error.errno == errno.EPIPE
+
+
+def _disk_full(error: BaseException) -> bool:
+    return isinstance(error, OSError) and error.errno in {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
+
+
+def _full(code: int) -> int:
+    print("cipp-mcp: the disk is full, so the output is not whole. Make room and look again.", file=sys.stderr)
+    return code or FAILED
 
 
 def _to_nowhere() -> None:

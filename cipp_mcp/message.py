@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 Json = dict[str, Any] | list[Any] | str | int | float | bool | None
 
@@ -34,6 +34,7 @@ class Request:
         timeout: seconds to wait for bytes of the answer.
         deadline: seconds for everything, tries and waits included; None leaves it to `timeout`.
         wanted: asked when the first byte is about to leave; when it says no, none does.
+        long: whoever sends it reads a long answer from a file, and closes that.
     """
 
     method: Literal["GET", "POST"]
@@ -44,17 +45,24 @@ class Request:
     timeout: float = 120.0
     deadline: float | None = None
     wanted: Callable[[], bool] | None = field(default=None, compare=False, repr=False)
+    long: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What came back, undecoded. Header names are in lower case."""
+    """What came back, undecoded. Header names are in lower case.
+
+    Attributes:
+        body: all of it, or of a long one that was wanted so only the beginning.
+        file: all of a long one.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     tries: int = 1
     elapsed: float = 0.0
+    file: IO[bytes] | None = field(default=None, compare=False, repr=False)
 
     @property
     def content_type(self) -> str:

@@ -9,6 +9,7 @@ import argparse
 import csv
 import io
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -102,10 +103,9 @@ def reveal(arguments: argparse.Namespace, chosen: Settings) -> int:
 def policy(arguments: argparse.Namespace, chosen: Settings) -> int:
     """The rules in force; with a tool, what they mean for a call of it."""
     from cipp_mcp.call.guard.policy import read_policy
-    from cipp_mcp.catalog import manifests
+    from cipp_mcp.catalog import given, manifests
 
-    catalog = manifests.load()
-    rules = read_policy(chosen, catalog)
+    rules = read_policy(chosen, manifests.load())
     shown: dict[str, Any] = {
         "file": str(chosen.policy) if chosen.policy.exists() else "none: the defaults",
         "digest": rules.digest[:8],
@@ -114,7 +114,7 @@ def policy(arguments: argparse.Namespace, chosen: Settings) -> int:
         **{k: v for k, v in rules.rules.model_dump(mode="json").items() if k not in {"read_only", "approval"}},
     }
     if arguments.tool:
-        shown = _explain(arguments, catalog.get(arguments.tool), rules)
+        shown = _explain(arguments, given.at_hand(chosen.openapi).get(arguments.tool), rules)
     print(json.dumps(shown, ensure_ascii=False) if arguments.json else "\n".join(terminal.plan_lines(_flat(shown))))
     return 0
 
@@ -125,20 +125,22 @@ def _explain(arguments: argparse.Namespace, action: Any, rules: Any) -> dict[str
     from cipp_mcp.call.guard.plan import YES, phrase_of
     from cipp_mcp.call.targets import Target
     from cipp_mcp.call.tenants import EVERY_TENANT, Tenant
+    from cipp_mcp.catalog import inputs
     from cipp_mcp.catalog.action import ALL_TENANTS
     from cipp_mcp.errors import PolicyRefused
 
     try:
-        given = json.loads(arguments.args)
-    except ValueError:
+        given = inputs.check_part(action, json.loads(arguments.args))
+    except (ValueError, RecursionError):
         raise SettingsError("--args is not JSON.", hint="Write one JSON object.") from None
     tenants: dict[str, Tenant] = {}
     targets: list[Target] = []
-    for f in action.fields:
-        for key in given.get(f.name, []) if f.many else [given.get(f.name)]:
-            if key is not None and f.kind == "tenant":
+    for f in (f for f in action.fields if f.kind):
+        value = given.get(f.name, [])
+        for key in value if isinstance(value, list) else [value]:
+            if f.kind == "tenant":
                 tenants[key] = EVERY_TENANT if key == ALL_TENANTS else Tenant(key, key, key, key)
-            elif key is not None and f.kind:
+            else:
                 targets.append(Target(f.kind, key, key, key))
     case = Case(action, given, action.effect_of(given), tenants, tuple(targets), tenant_count=len(tenants))
     try:
@@ -159,6 +161,8 @@ def _flat(shown: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in shown.items():
         if isinstance(value, Mapping):
             lines[key] = [f"{k} = {json.dumps(v)}" for k, v in value.items()] or "none"
+        elif isinstance(value, bool):
+            lines[key] = "yes" if value else "no"
         else:
             lines[key] = value if value not in ([], None) else "any" if value is None else "none"
     return lines
@@ -171,6 +175,8 @@ def audit(arguments: argparse.Namespace, chosen: Settings) -> int:
     from cipp_mcp.call.guard.seal import Vault
 
     trail = wiring.trail_of(chosen)
+    if trail.path.exists() and not (trail.path.is_file() and os.access(trail.path, os.R_OK)):
+        raise SettingsError("The audit trail cannot be read.", hint=f"Check the rights of {trail.path}.")
     if arguments.what == "export":
         wanted = [r for r in trail.records() if not arguments.only_ticket or r.get("ticket") == arguments.only_ticket]
         sys.stdout.write(_export(wanted, arguments.format))

@@ -56,11 +56,11 @@ def read_file(home: Path) -> Profiles:
         SettingsError: it is damaged, and where.
     """
     place = home / FILE
-    if not place.is_file():
+    if not place.exists():
         return Profiles()
     import tomllib
 
-    fix = f"Correct {FILE} in the folder of CIPP_MCP_HOME, or run `cipp-mcp setup`."
+    fix = f"Correct {FILE} in the folder of CIPP_MCP_HOME, or move it away and run `cipp-mcp setup`."
     try:
         raw = tomllib.loads(place.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError):

@@ -67,6 +67,11 @@ class Settings:
     policy: Path = _setting("CIPP_MCP_POLICY", "The policy file; default `policy.toml` in CIPP_MCP_HOME", default=Path())
     groups: tuple[str, ...] = _setting("CIPP_MCP_GROUPS", "Comma-separated groups to list; default all", default=())
     tools: Surface = _setting("CIPP_MCP_TOOLS", "Which surface to list: `all` or `lean`", default=Surface.ALL)
+    openapi: str = _setting(
+        "CIPP_MCP_OPENAPI",
+        "CIPP's OpenAPI document, a file or an https address; default this CIPP's own where it has one, else what is shipped",
+        default="",
+    )
     read_only: bool = _setting("CIPP_MCP_READ_ONLY", "List and run reads only", default=False)
     approval: Approval = _setting(
         "CIPP_MCP_APPROVAL",
@@ -215,6 +220,8 @@ def _parse(variable: str, default: Any, raw: Any) -> Any:
         if unknown := [g for g in groups if g not in GROUPS]:
             raise SettingsError(f"{variable} names {', '.join(unknown)}.", hint=f"The groups are: {', '.join(GROUPS)}.")
         return groups
+    if not text.isprintable():
+        raise SettingsError(f"{variable} has a character that cannot be seen, or bytes that are no text.", hint="Set it again.")
     return text
 
 
@@ -235,11 +242,15 @@ def _check(s: Settings, need_cipp: bool) -> None:
     for variable, url in (("CIPP_API_URL", s.api_url), ("CIPP_TOKEN_URL", s.token_url), ("CIPP_PROXY", s.proxy)):
         if url:
             _check_url(variable, url, plain_http=variable == "CIPP_PROXY")
+    if "://" in s.openapi:
+        _check_url("CIPP_MCP_OPENAPI", s.openapi, plain_http=False)
+    elif s.openapi and not Path(s.openapi).expanduser().is_file():
+        raise SettingsError(f"CIPP_MCP_OPENAPI names {s.openapi}, which is not a file.", hint="Give CIPP's openapi.json.")
     if s.ca_bundle and not Path(s.ca_bundle).is_file():
         raise SettingsError(f"CIPP_CA_BUNDLE names {s.ca_bundle}, which is not a file.", hint="Point it to a PEM file.")
     if not need_cipp:
         return
-    where = "in CIPP under Settings > CIPP > Integrations > CIPP-API"
+    where = "in CIPP under CIPP > Integrations > CIPP-API"
     for variable, value in (
         ("CIPP_API_URL", s.api_url),
         ("CIPP_TENANT_ID", s.tenant_id),

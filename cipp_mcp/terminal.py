@@ -5,22 +5,34 @@ Presentation only; nothing that decides, sends or stores may enter.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
+import re
 import shutil
 import sys
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
 from typing import Any, TextIO
 
 from cipp_mcp.call.text import clean
+from cipp_mcp.settings import Settings
 
+_ID = re.compile(r"(^|_)id$|Id$")
+_KEY = re.compile(r"principalname$|domainname$|mail$|targets$|tenant$", re.IGNORECASE)
+_NARROWEST = 12
 _GOOD = frozenset({"done", "unchanged", "claimed", "accepted"})
 _WAITING = frozenset({"needs_approval", "pending", "partial"})
 
 
 def prepare_streams() -> None:
-    """UTF-8 on both streams whatever the console's code page; what cannot be shown is replaced, never fatal."""
+    """UTF-8 on both streams whatever the console's code page; what cannot be shown is replaced, never fatal.
+
+    A program that starts us without an output (`>&-`, a Windows program without a console) gets one that goes nowhere.
+    """
+    sys.stdout = sys.stdout or _nowhere()
+    sys.stderr = sys.stderr or _nowhere()
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
@@ -32,6 +44,10 @@ def prepare_streams() -> None:
         os.system("")  # switches colour sequences on in consoles that know them
 
 
+def _nowhere() -> TextIO:
+    return open(os.devnull, "w", encoding="utf-8")
+
+
 def colours(stream: TextIO) -> bool:
     """Only on a terminal, and not where NO_COLOR says no."""
     return stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
@@ -40,6 +56,14 @@ def colours(stream: TextIO) -> bool:
 def paint(text: str, code: str, stream: TextIO | None = None) -> str:
     """The text in a colour, where colours are shown."""
     return f"\x1b[{code}m{text}\x1b[0m" if colours(stream or sys.stdout) else text
+
+
+class Help(argparse.RawDescriptionHelpFormatter):
+    """A command's help whose usage leaves out the settings: every command takes them, and they stand below it."""
+
+    def add_usage(self, usage: Any, actions: Iterable[argparse.Action], groups: Any, prefix: str | None = None) -> None:
+        common = {f.name for f in fields(Settings)}
+        super().add_usage(usage, [a for a in actions if a.dest not in common], groups, prefix)
 
 
 class Progress:
@@ -77,14 +101,24 @@ def difference(lines: Iterable[str]) -> list[str]:
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """Left-aligned columns; the last one is cut to the terminal's width."""
+    """Left-aligned columns. On a terminal they are cut until a row fits a line, keys last, ids never; a pipe gets all."""
     cells = [[_cell(v) for v in row] for row in rows]
-    widths = [max(len(h), *(len(r[n]) for r in cells)) if cells else len(h) for n, h in enumerate(headers)]
-    room = max(20, shutil.get_terminal_size((120, 24)).columns - sum(widths[:-1]) - 2 * (len(widths) - 1))
-    lines = [list(headers), ["-" * w for w in widths[:-1]] + ["-" * min(widths[-1], room)], *cells]
-    return "\n".join(
-        "  ".join([*(c.ljust(w) for c, w in zip(r[:-1], widths, strict=False)), _cut(r[-1], room)]).rstrip() for r in lines
-    )
+    widths = [max([len(h), *(len(r[n]) for r in cells)]) for n, h in enumerate(headers)]
+    if sys.stdout.isatty():
+        room = shutil.get_terminal_size((120, 24)).columns
+        texts = [n for n, h in enumerate(headers) if not _ID.search(h)]
+        _fit(widths, [n for n in texts if not _KEY.search(headers[n])], room)
+        _fit(widths, texts, room)
+    lines = [list(headers), ["-" * w for w in widths], *cells]
+    return "\n".join("  ".join(_cut(c, w).ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in lines)
+
+
+def _fit(widths: list[int], columns: Sequence[int], room: int) -> None:
+    """Take what is too much from the widest of these columns, down to a width that still tells something."""
+    over = sum(widths) + 2 * (len(widths) - 1) - room
+    while over > 0 and columns and widths[widest := max(columns, key=lambda n: widths[n])] > _NARROWEST:
+        widths[widest] -= 1
+        over -= 1
 
 
 def _cell(value: Any) -> str:
@@ -108,7 +142,7 @@ def outcome(envelope: Mapping[str, Any]) -> str:
     for key, value in envelope.items():
         if key in {"outcome", "message", "items", "plan"} or value is None:
             continue
-        lines.append(f"  {key}: {_inline(value)}")
+        lines.append(f"  {key}: {_cell(_inline(value))}")
     if isinstance(envelope.get("plan"), Mapping):
         lines += ["", *plan_lines(envelope["plan"], indent="  ")]
     if isinstance(items, list) and items and all(isinstance(i, Mapping) for i in items):
@@ -125,7 +159,9 @@ def plan_lines(preview: Mapping[str, Any], indent: str = "") -> list[str]:
     """A plan's preview, one label a line."""
     lines = []
     for label, value in preview.items():
-        if isinstance(value, list | tuple):
+        if label == "what_if":  # a sentence that says itself what it is
+            lines.append(f"{indent}{clean(str(value))}")
+        elif isinstance(value, list | tuple):
             lines.append(f"{indent}{label.replace('_', ' ')}:")
             lines += [f"{indent}  - {clean(str(v))}" for v in value]
         else:

@@ -13,9 +13,9 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
@@ -40,6 +40,9 @@ from cipp_mcp.catalog.manifests import Catalog
 from cipp_mcp.errors import AuditUnavailable
 from cipp_mcp.message import Repeat, Request, Response
 from cipp_mcp.settings import Settings, os_login
+
+if TYPE_CHECKING:
+    from cipp_mcp.catalog.whole import Whole
 
 log = logging.getLogger("cipp_mcp")
 
@@ -86,12 +89,14 @@ async def open_desk(
     *,
     answer_within: float | None,
     serves: bool = False,
+    whole: bool = False,
     wire: Callable[[Settings], Any] | None = None,
     now: Callable[[], float] = time.time,
 ) -> AsyncIterator[Desk]:
     """The desk of one process; leaving it waits for writes that are under way.
 
     Args:
+        whole: calls may name any operation of CIPP's API, not only the catalog's tools.
         serves: a server: its start and stop stand in the trail, and what dead processes left open is closed first.
         answer_within: seconds until a call hands out a plan or a handle; None waits to the end.
         wire: makes the wire of these settings; the real one by default.
@@ -101,7 +106,7 @@ async def open_desk(
         trail = trail_of(settings, catalog, presence.instance)
         try:
             async with (
-                _desk(settings, catalog, trail, presence, answer_within, serves, _LateWire(settings, wire), now) as desk,
+                _desk(settings, catalog, trail, presence, answer_within, serves, whole, _LateWire(settings, wire), now) as desk,
                 anyio.create_task_group() as beside,
             ):
                 if serves:
@@ -135,6 +140,7 @@ async def _desk(
     presence: Presence,
     answer_within: float | None,
     serves: bool,
+    whole: bool,
     wire: _LateWire,
     now: Callable[[], float],
 ) -> AsyncIterator[Desk]:
@@ -182,7 +188,7 @@ async def _desk(
                 plans=plans,
                 record=record,
                 operations=OperationBook(vault_of(settings.home), now, owner_of(settings), presence.instance, presence.is_dead),
-                running=Running(tasks),
+                running=Running(tasks, wait),
                 count=count,
                 note_unknown=tally.note_unknown,
                 hand_over=hand_over,
@@ -198,14 +204,23 @@ async def _desk(
                     "batch_size": settings.batch_size,
                     "batch_interval": settings.batch_interval,
                 },
+                whole=cache(partial(_whole, settings, catalog, wire)) if whole else None,
             )
             try:
                 yield desk
             finally:
                 desk.running.stop()
+                desk.shelf.close()
     finally:
         with anyio.CancelScope(shield=True):
             await wire.close()
+
+
+def _whole(settings: Settings, catalog: Catalog, wire: _LateWire) -> Whole:
+    from cipp_mcp import document
+    from cipp_mcp.catalog.whole import Whole
+
+    return Whole(catalog, partial(document.api_of, settings, catalog, wire.send))
 
 
 async def _offer(page: ApprovalSite, handle: Handle, home: Path) -> None:

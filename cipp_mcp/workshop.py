@@ -52,11 +52,14 @@ def add_commands(command: Command, read: Read) -> None:
 
 def drift(arguments: argparse.Namespace, chosen: Settings) -> int:
     """0: nothing of ours is touched. 1: drift. 2 (an error): no document."""
+    import anyio
+
+    from cipp_mcp import document
     from cipp_mcp.catalog import drift as drifting
     from cipp_mcp.catalog import facts as held
     from cipp_mcp.catalog import manifests, openapi, uses
 
-    newer = openapi.operations(_document(arguments.document, chosen))
+    newer = openapi.operations(anyio.run(document.given, arguments.document, chosen))
     found = drifting.compare(uses.uses(manifests.load()), held.read(), newer)
     print(json.dumps(found.as_json(), ensure_ascii=False) if arguments.json else "\n".join(found.lines()))
     return 1 if found.changes else 0
@@ -66,14 +69,14 @@ def new(arguments: argparse.Namespace) -> int:
     """The skeleton goes to standard output, what to do with it to standard error."""
     from cipp_mcp import handbook as book
     from cipp_mcp.catalog import facts as held
-    from cipp_mcp.catalog import manifests, openapi
+    from cipp_mcp.catalog import given, manifests, openapi
     from cipp_mcp.catalog.manifests import Catalog
     from cipp_mcp.catalog.openapi import Operation
     from cipp_mcp.handbook.skeleton import skeleton
 
     known: Mapping[str, Operation]
     if arguments.openapi:
-        known, where = openapi.operations(_file(arguments.openapi)), "that document"
+        known, where = openapi.operations(given.from_file(arguments.openapi)), "that document"
     else:
         known, where = held.read().operations, "the facts that we hold"
     wanted = arguments.endpoint.rpartition("/")[2].casefold()
@@ -106,10 +109,10 @@ def facts(arguments: argparse.Namespace) -> int:
     """Write `tests/contract/facts.json`."""
     from cipp_mcp import handbook as book
     from cipp_mcp.catalog import facts as held
-    from cipp_mcp.catalog import manifests, openapi, uses
+    from cipp_mcp.catalog import given, manifests, openapi, uses
 
     place = book.working_copy() / "tests" / "contract"
-    told = openapi.operations(_file(arguments.document))
+    told = openapi.operations(given.from_file(arguments.document))
     text = held.taken(told, uses.uses(manifests.load()), held.differences(place))
     (place / "facts.json").write_text(text, encoding="utf-8", newline="\n")
     print(f"{place / 'facts.json'}: written. Review its diff.")
@@ -133,7 +136,10 @@ def packages(arguments: argparse.Namespace) -> int:
     changed = shipped.outdated(root) if arguments.check else shipped.rewrite(root)
     code = _told(root, changed, arguments.check, shipped.COMMAND)
     if arguments.bundle and code == 0:
-        print(f"{arguments.bundle}: {shipped.bundle(root, Path(arguments.bundle))} files")
+        try:
+            print(f"{arguments.bundle}: {shipped.bundle(root, Path(arguments.bundle))} files")
+        except OSError:
+            raise SettingsError(f"{arguments.bundle} cannot be written.", hint="Give a file in a folder that is there.") from None
     return code
 
 
@@ -144,27 +150,3 @@ def _told(root: Path, changed: list[Path], check: bool, command: str) -> int:
         print(f"Run: {command}", file=sys.stderr)
         return 1
     return 0
-
-
-def _document(given: str, chosen: Settings) -> bytes:
-    if "://" not in given:
-        return _file(given)
-    import anyio
-
-    from cipp_mcp.catalog.openapi import MOST_BYTES
-    from cipp_mcp.wire.fetch import fetch
-
-    async def run() -> bytes:
-        return await fetch(given, chosen, most_bytes=MOST_BYTES)
-
-    return anyio.run(run)
-
-
-def _file(given: str) -> bytes:
-    from cipp_mcp.catalog.openapi import MOST_BYTES
-
-    try:
-        with Path(given).open("rb") as file:
-            return file.read(MOST_BYTES + 1)
-    except OSError:
-        raise SettingsError(f"{given} cannot be read.", hint=f"Give the path of {_DOCUMENT}.") from None

@@ -30,7 +30,10 @@ def approve(plan_id: str, store: PlanStore, owner: Owner, record: Record, pin: C
     Raises:
         PlanRefused: no such plan, no terminal, or the phrase or the PIN was wrong.
     """
-    plan = store.get(plan_id, owner)
+    try:
+        plan = store.get(plan_id, owner)
+    except PlanRefused as refused:
+        raise PlanRefused(refused.message, hint="`cipp-mcp plans` lists those that wait.") from None
     if store.approval(plan) is not None:
         return "This plan is approved already. Make the same call with confirm to run it."
     wrong = _ask_terminal(plan, pin)
@@ -67,7 +70,7 @@ def reveal(handle_id: str, vault: Vault) -> str:
         raise gone
     try:
         address = str(json.loads(vault.read(f"reveal/{handle_id}.json") or b"{}")["address"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise gone from None
     if not show("The secret, shown once:"):
         raise PlanRefused("There is no terminal to show it on.", hint="Run this in a terminal window of your own.")

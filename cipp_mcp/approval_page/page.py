@@ -37,6 +37,8 @@ ROWS = {
     "with": ("Arguments", "chips"),
     "lost": ("What is lost", "lost"),
     "way_back": ("Way back", ""),
+    "names": ("Named in it", ""),
+    "ends": ("How it ends", ""),
 }
 """Preview label -> what it is called here, and how it looks."""
 

@@ -21,10 +21,12 @@ from cipp_mcp.call.follow import check
 from cipp_mcp.call.guard.approve import Reply, Ruling, rule
 from cipp_mcp.call.guard.plan import Plan
 from cipp_mcp.call.operations import OPEN_WORDS, Operation, key_of, new_operation_id
+from cipp_mcp.call.pace import Pace
 from cipp_mcp.call.planning import plan_of
 from cipp_mcp.call.reading import Reading
 from cipp_mcp.call.records import about, note_refusal
 from cipp_mcp.call.resolve import read_case, resolve_targets, resolve_tenants
+from cipp_mcp.call.rows import Wanted
 from cipp_mcp.call.sending import Sending
 from cipp_mcp.catalog import inputs
 from cipp_mcp.catalog.effect import Effect
@@ -33,8 +35,6 @@ from cipp_mcp.message import Outcome, Word
 
 log = logging.getLogger("cipp_mcp.call")
 
-TELL_EVERY = 5.0
-TELL_AT_MOST = 0.02
 PROBE_AGAIN_AFTER = 60.0
 """Seconds in which the same probe is taken for a client's own retry; after that a person may well want another push."""
 
@@ -49,33 +49,15 @@ async def perform(desk: Desk, name: str, given: Mapping[str, Any], caller: Calle
         name: tool name.
         given: its arguments as they came, `confirm` and `request_options` included.
     """
-    ended: Outcome | None = None
-    broken: Exception | None = None
-    async with anyio.create_task_group() as beside:
-        beside.start_soon(_tell, desk, caller)
-        try:
-            ended = await _performed(desk, name, given, caller)
-        except Exception as error:  # raised as it is, not in a group
-            broken = error
-        beside.cancel_scope.cancel()
-    if ended is None:
-        raise broken or RuntimeError("a call ended without an outcome")
-    return ended
-
-
-async def _tell(desk: Desk, caller: Caller) -> None:
-    """Every five seconds, that the call is still waited for."""
-    while True:
-        await desk.wait(TELL_EVERY)
-        await anyio.sleep(TELL_AT_MOST)
-        await caller.tell("Still waiting")
+    with desk.running.telling(caller.tell):
+        return await _performed(desk, name, given, caller)
 
 
 async def _performed(desk: Desk, name: str, given: Mapping[str, Any], caller: Caller) -> Outcome:
     began = desk.clock()
     effect = Effect.READ
     try:
-        action = desk.catalog.get(name)
+        action = await desk.action(name)
         effect = action.effect
         arguments, options = inputs.check(action, given, bounds=desk.bounds)
         effect = action.effect_of(arguments)
@@ -83,13 +65,14 @@ async def _performed(desk: Desk, name: str, given: Mapping[str, Any], caller: Ca
             return await own.answer(desk, action, given, arguments, caller, _left(desk, began), _performed)
         if action.effect is Effect.READ:
             operation = new_operation_id()
-            reading = Reading(desk, operation, action, arguments, options.get("timeout", desk.bounds["timeout"]), caller)
+            patience = options.get("timeout", desk.bounds["timeout"])
+            reading = Reading(desk, operation, action, arguments, patience, caller, Wanted.of(options))
             return await desk.running.run(operation, reading.run, _left(desk, began)) or results.read_pending(operation)
         with _in_time(_left(desk, began)):
             case = await read_case(desk, action, arguments, await resolve_tenants(desk, action, arguments))
             desk.policy.admit(case)
-            case = await resolve_targets(desk, case)
-        return await _write(desk, case, given.get("confirm"), caller, began)
+            case = await resolve_targets(desk, replace(case, pace=Pace.of(desk.bounds, options)))
+        return await _write(desk, case, given.get("confirm"), caller, began, options.get("timeout"))
     except CippMcpError as error:
         if isinstance(error, Refused) and effect is not Effect.READ:
             await note_refusal(desk, name, error, caller)
@@ -106,13 +89,13 @@ def _in_time(seconds: float | None) -> Iterator[None]:
         raise NotSent("CIPP did not answer in time for what has to be read first.", hint=hint)
 
 
-async def _write(desk: Desk, case: Case, confirm: Any, caller: Caller, began: float) -> Outcome:
+async def _write(desk: Desk, case: Case, confirm: Any, caller: Caller, began: float, patience: float | None) -> Outcome:
     """A write: planned and asked for where it must be, then run."""
     same = await anyio.to_thread.run_sync(desk.operations.latest, key_of(case))
     if (earlier := await _open_before(desk, case, same, began)) is not None:
         return results.same_again(earlier)
     case = replace(case, done_before=_done_before(desk, same))
-    call = Sending(desk, new_operation_id(), case, caller, known=same.id if same else "")
+    call = Sending(desk, new_operation_id(), case, caller, patience=patience, known=same.id if same else "")
     if desk.policy.must_ask(case):
         await anyio.to_thread.run_sync(desk.count, case, confirm is not None and desk.policy.flag_may(case), False)
         plan = await plan_of(desk, case, confirm, caller)

@@ -9,11 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from cipp_mcp.call.pace import Pace
 from cipp_mcp.call.targets import Target
 from cipp_mcp.call.tenants import EVERY_TENANT, Tenant
 from cipp_mcp.call.text import marked
 from cipp_mcp.catalog.action import Action
 from cipp_mcp.catalog.effect import Effect
+from cipp_mcp.catalog.proof import Follow, Verify
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +27,14 @@ class Case:
         tenants: what was written -> tenant, for every tenant named.
         targets: the objects that the plan is about, in the caller's order.
         others: further objects that are named (delegates, members): resolved for the wire, not what the plan is about.
+        inside: objects that a free object or a stored order names: judged like targets, though the plan is about the order.
+        texts: what stands in these and in calls that nobody has reviewed: compared with the names that are protected.
         stored: what a merge fills in: place on the wire -> stored value.
         roles: object id -> names of its privileged directory roles; None when they could not be read.
         tainted: this session has read text that tries to give orders; approvals are one level stronger.
         done_before: the same call was done a short while ago, in words; empty when not.
         tenant_count: how many tenants AllTenants stands for.
+        pace: how the requests are made of which it needs several.
     """
 
     action: Action
@@ -38,11 +43,14 @@ class Case:
     tenants: Mapping[str, Tenant] = field(default_factory=dict)
     targets: tuple[Target, ...] = ()
     others: tuple[Target, ...] = ()
+    inside: tuple[Target, ...] = ()
+    texts: tuple[str, ...] = ()
     stored: Mapping[str, Any] = field(default_factory=dict)
     roles: Mapping[str, tuple[str, ...]] | None = field(default_factory=dict)
     tenant_count: int = 0
     tainted: bool = False
     done_before: str = ""
+    pace: Pace = Pace()
 
     @property
     def tenant(self) -> Tenant | None:
@@ -61,7 +69,12 @@ class Case:
     @property
     def privileged(self) -> bool:
         """Some target holds a privileged role, or it could not be read whether one does."""
-        return self.roles is None or any(self.roles.get(t.id) for t in self.targets)
+        return self.roles is None or any(self.roles.get(t.id) for t in self.touched)
+
+    @property
+    def touched(self) -> tuple[Target, ...]:
+        """Every object that something is done to."""
+        return (*self.targets, *self.inside)
 
     @property
     def asks(self) -> bool:
@@ -73,6 +86,17 @@ class Case:
         return (
             self.effect.asks or self.count > 1 or self.everywhere or (self.effect is Effect.CREATE and self.action.returns_secret)
         )
+
+    @property
+    def follow(self) -> Follow | None:
+        """How the job that this call queues is followed; None where it queues none."""
+        spec = self.action.follow
+        return spec if spec is not None and (spec.when is None or spec.when.met(self.arguments)) else None
+
+    @property
+    def proofs(self) -> tuple[Verify, ...]:
+        """What is looked for right after the call: the job of queued work, else the change itself."""
+        return (self.follow.accepted,) if self.follow is not None else self.action.verify
 
     @property
     def objects(self) -> dict[str, Target]:

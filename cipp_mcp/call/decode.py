@@ -6,21 +6,18 @@ declared type; an unknown wording is never a success. No network, no judgement b
 
 from __future__ import annotations
 
-import json
-import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from cipp_mcp.call.stream import LongList, outline, strict
 from cipp_mcp.call.tones import QUEUE, lines_of
 from cipp_mcp.call.tones import Line as Line
 from cipp_mcp.call.tones import Tone as Tone
 from cipp_mcp.call.tones import tone_of as tone_of
 from cipp_mcp.message import Json, Response
-
-DEEPEST = 200
 
 
 class Shape(StrEnum):
@@ -39,7 +36,7 @@ class Answer:
 
     Attributes:
         status: HTTP status.
-        shape: what the body is; `data` is set for JSON and text.
+        shape: what the body is; `data` is set for JSON and text, with a `LongList` in it where the list stays in its file.
         problem: our sentence when the answer cannot be data whatever was asked (redirect, sign-in page, refusal …).
         hint: the next step for that problem.
         reached: False when it is proven that CIPP's function did not run.
@@ -58,9 +55,9 @@ class Answer:
     queue_message: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
-    def at(self, path: str = "") -> Json:
+    def at(self, path: str = "") -> Any:
         """What stands where a list is expected: under `path`, under `Results`, or as the whole answer."""
-        found: Json = self.data
+        found: Any = self.data
         for part in path.split(".") if path else ():
             found = found.get(part) if isinstance(found, Mapping) else None
         if not path and isinstance(found, Mapping) and "Results" in found:
@@ -69,7 +66,13 @@ class Answer:
 
     def rows(self, path: str = "") -> list[dict[str, Any]]:
         """The rows of a list answer: a bare list, the list under `path` or `Results`, or a single object as one row."""
+        return list(self.each(path))
+
+    def each(self, path: str = "") -> Iterable[dict[str, Any]]:
+        """The same for reading one by one, as often as wanted; those of a long answer stay in its file."""
         found = self.at(path)
+        if isinstance(found, LongList):
+            return found
         if isinstance(found, Mapping):
             found = [dict(found)]
         if not isinstance(found, list):
@@ -78,17 +81,36 @@ class Answer:
             return [{"value": r} for r in found]
         return [r for r in found if isinstance(r, dict)]
 
+    def parts(self, path: str = "") -> Iterator[tuple[Any, Iterable[dict[str, Any]]]]:
+        """The whole answer in parts that fit into memory, each with its rows; every part has the form of the whole."""
+        data: Any = self.data
+        long = next((k for k, v in data.items() if isinstance(v, LongList)), None) if isinstance(data, Mapping) else None
+        wanted = isinstance(self.at(path), LongList)
+        if isinstance(data, LongList):
+            yield from (([row], [row] if wanted else []) for row in data)
+        elif long is not None:
+            yield {k: v for k, v in data.items() if k != long}, []
+            yield from (({long: [row]}, [row] if wanted else []) for row in data[long])
+        else:
+            yield data, self.each(path)
+
 
 def _is_value(entry: Any) -> bool:
     return isinstance(entry, int | float) or (isinstance(entry, str) and bool(entry) and not re.search(r"\s", entry))
 
 
 _REFUSAL = "access to this"
+_LACKED = re.compile(r"required permission: ([A-Za-z]+(?:\.[A-Za-z]+){1,3})$")
 
 
-def read_answer(response: Response) -> Answer:
-    """Decode one response; never raises."""
-    shape, data = _body(response)
+def read_answer(response: Response, rows: str = "", beat: Callable[[], None] = lambda: None) -> Answer:
+    """Decode one response; never raises.
+
+    Args:
+        rows: where the list of a long answer stands; empty finds it.
+        beat: called now and then while a long answer is read; only what it raises is raised.
+    """
+    shape, data = _long_body(response, rows, beat) if response.file is not None else _body(response)
     refusal = _refusal(response, shape, data)
     if refusal is not None:
         return refusal
@@ -104,17 +126,13 @@ def _body(response: Response) -> tuple[Shape, Json]:
         return Shape.BROKEN, None
     if not text:
         return Shape.EMPTY, None
-    if response.content_type in {"text/html", "application/xhtml+xml"} or re.match(
-        r"<(!doctype|html|head|\?xml)", text[:200], re.IGNORECASE
-    ):
+    if _is_page(response, text):
         return Shape.HTML, None
     looks_json = text[0] in "[{" or "json" in response.content_type
     if not looks_json and text[0] not in '"' and text not in {"null", "true", "false"}:
         return Shape.TEXT, text
-    if _depth(text) > DEEPEST:
-        return Shape.BROKEN, None
     try:
-        data = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+        data = strict(text)
     except (ValueError, RecursionError):
         # CIPP writes some plain texts under a JSON content type.
         return (Shape.BROKEN, None) if text[0] in '[{"' else (Shape.TEXT, text)
@@ -123,35 +141,25 @@ def _body(response: Response) -> tuple[Shape, Json]:
     return (Shape.TEXT, data) if isinstance(data, str) else (Shape.JSON, data)
 
 
-def _refuse_constant(name: str) -> None:
-    raise ValueError(name)
+def _long_body(response: Response, rows: str, beat: Callable[[], None]) -> tuple[Shape, Any]:
+    """A list of rows, or an object that holds one, stays in its file; everything else is taken whole."""
+    assert response.file is not None
+    begins = response.body.decode("utf-8-sig", "ignore").strip()
+    if begins[:1] in {"[", "{"} and not _is_page(response, begins):
+        try:
+            data = outline(response.file, rows or "Results", beat)
+        except (ValueError, RecursionError):
+            return Shape.BROKEN, None
+        lists = [v for v in (data, *(data.values() if isinstance(data, dict) else ())) if isinstance(v, LongList)]
+        if all(found.rows for found in lists):
+            return Shape.JSON, data
+    response.file.seek(0)
+    return _body(replace(response, body=response.file.read(), file=None))
 
 
-def _finite(text: str) -> float:
-    """A number that JSON can carry on: 1e999 would become infinity."""
-    number = float(text)
-    if math.isinf(number):
-        raise ValueError(text)
-    return number
-
-
-def _depth(text: str) -> int:
-    """Nesting by counting brackets outside strings, so that no parser is asked to recurse thousands deep.
-
-    A string that never ends is taken whole: trying again at each of its quotes would take quadratic time.
-    """
-    deepest = depth = 0
-    for token in re.finditer(r'(?s)"(?:[^"\\]|\\.)*+"?|[\[{]|[\]}]', text):
-        match token.group()[0]:
-            case "[" | "{":
-                depth += 1
-                if depth > deepest:
-                    deepest = depth
-            case "]" | "}":
-                depth -= 1
-            case _:
-                continue
-    return deepest
+def _is_page(response: Response, text: str) -> bool:
+    page = re.match(r"<(!doctype|html|head|\?xml)", text[:200], re.IGNORECASE)
+    return bool(page) or response.content_type in {"text/html", "application/xhtml+xml"}
 
 
 def _refusal(response: Response, shape: Shape, data: Json) -> Answer | None:
@@ -219,10 +227,12 @@ def _access(text: str) -> tuple[str, str]:
         return "CIPP refused this computer's address.", "Add it to the API client's IP ranges in CIPP."
     if "has blocked this endpoint" in lower:
         return "The custom role of CIPP's API client blocks this endpoint.", "Unblock it in the role."
-    return "The role of CIPP's API client is too low for this.", "Give the API client the role that this tool needs."
+    role = _LACKED.search(text)
+    needs = f"the role {role[1]} in CIPP" if role else "the role that this tool needs"
+    return "The role of CIPP's API client is too low for this.", f"Give the API client {needs}."
 
 
-def _queue(data: Json) -> tuple[str, str, Mapping[str, Any]]:
+def _queue(data: Any) -> tuple[str, str, Mapping[str, Any]]:
     if isinstance(data, Mapping) and isinstance(meta := data.get("Metadata"), Mapping):
         message = str(meta.get("QueueMessage") or "")
         waiting = bool(message or meta.get("Queued"))

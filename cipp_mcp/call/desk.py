@@ -6,9 +6,10 @@ The same walk runs in a unit test with a function for `send`, in the demo over l
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cipp_mcp.call.case import Case
 from cipp_mcp.call.encode import WRITE_TIMEOUT
@@ -20,9 +21,14 @@ from cipp_mcp.call.guard.store import PlanStore
 from cipp_mcp.call.operations import OperationBook
 from cipp_mcp.call.running import Running
 from cipp_mcp.call.secrets import Found
+from cipp_mcp.call.stored import Shelf
 from cipp_mcp.call.targets import Send
 from cipp_mcp.call.tenants import TenantBook
+from cipp_mcp.catalog.action import Action
 from cipp_mcp.catalog.manifests import Catalog
+
+if TYPE_CHECKING:
+    from cipp_mcp.catalog.whole import Whole
 
 log = logging.getLogger("cipp_mcp.call")
 
@@ -59,6 +65,8 @@ class Desk:
         answer_within: seconds until a call hands out a plan or a handle; None waits to the end.
         write_timeout: seconds for CIPP's answer to a write.
         bounds: the operator's bound for each request option.
+        shelf: keeps the rows that did not fit into an answer.
+        whole: all of CIPP's API, made at the first need; None where only the catalog's tools are called.
     """
 
     catalog: Catalog
@@ -81,7 +89,15 @@ class Desk:
     take_secret: Callable[[str], tuple[str, ...] | None] = lambda _: None
     open_page: Callable[[Plan], Awaitable[bool]] | None = None
     session: Session = field(default_factory=Session)
+    shelf: Shelf = field(default_factory=lambda: Shelf(time.monotonic))
     bounds: Mapping[str, float] = field(default_factory=lambda: {"timeout": 120.0, "batch_size": 4, "batch_interval": 0.0})
+    whole: Callable[[], Whole] | None = None
+
+    async def action(self, name: str) -> Action:
+        """The action of that name. Raises UnknownAction."""
+        if self.whole is None or self.catalog.has(name):
+            return self.catalog.get(name)
+        return await self.whole().find(name)
 
 
 async def _silent(_: str) -> None:
@@ -97,6 +113,7 @@ class Caller:
         hold: make the plan and leave it for a person, ask nobody now.
         progress: tells the client what is being waited for.
         client: the MCP client's (or terminal's) name and version, for the trail.
+        principal: who has signed in to this server over HTTP; empty where it serves one client. Rows that are kept are theirs.
         ticket: a reference for every record.
     """
 
@@ -104,6 +121,7 @@ class Caller:
     hold: bool = False
     progress: Callable[[str], Awaitable[None]] = _silent
     client: str = ""
+    principal: str = ""
     ticket: str = ""
 
     async def tell(self, message: str) -> None:

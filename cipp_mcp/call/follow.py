@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import anyio
@@ -16,19 +17,20 @@ from cipp_mcp.call import results
 from cipp_mcp.call.case import Case
 from cipp_mcp.call.compare import row_matches
 from cipp_mcp.call.decode import Line, Tone, read_answer, tone_of
-from cipp_mcp.call.desk import Desk
+from cipp_mcp.call.desk import Caller, Desk
 from cipp_mcp.call.judge import Verdict
 from cipp_mcp.call.listing import is_not_loaded
 from cipp_mcp.call.operations import LOCKED_FOR, OPEN_WORDS, Operation
 from cipp_mcp.call.reading import read_again
 from cipp_mcp.call.resolve import case_of
+from cipp_mcp.call.rows import Wanted
 from cipp_mcp.call.secrets import Found, find_secrets
 from cipp_mcp.call.targets import path_value, place_queries
 from cipp_mcp.call.verify import Evidence, already_so, can_verify, look, place_of
 from cipp_mcp.catalog.effect import Effect
 from cipp_mcp.catalog.proof import Follow
 from cipp_mcp.errors import CippMcpError, Refused
-from cipp_mcp.message import Outcome, Repeat, Request, Word
+from cipp_mcp.message import Changed, Outcome, Repeat, Request, Word
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +49,18 @@ class Job:
     steps: tuple[Line, ...] = ()
 
 
-async def check(desk: Desk, operation_id: str, wait: float | None, within: float | None) -> Outcome:
+async def check(
+    desk: Desk,
+    operation_id: str,
+    wait: float | None,
+    within: float | None,
+    caller: Caller | None = None,
+    wanted: Wanted | None = None,
+) -> Outcome:
     """The operation's outcome so far.
 
     Args:
+        caller, wanted: for the rows of a read whose list is there by now.
         wait: seconds for what this process is still at.
         within: seconds in all; when they are over, what was known stands.
     """
@@ -67,7 +77,8 @@ async def check(desk: Desk, operation_id: str, wait: float | None, within: float
             return results.read_pending(operation_id)
         raise Refused("There is no such operation here.", hint="An operation is kept for 8 days in the folder of CIPP_MCP_HOME.")
     if kept.effect == Effect.READ.value:
-        return await desk.running.run(kept.id, lambda: read_again(desk, kept), within) or results.read_pending(kept.id)
+        again = partial(read_again, desk, kept, caller or Caller(), wanted or Wanted())
+        return await desk.running.run(kept.id, again, within) or results.read_pending(kept.id)
     if kept.word not in OPEN_WORDS or desk.running.is_running(operation_id):
         return results.as_kept(kept)
     if kept.word == Word.PENDING.value and not kept.ended and not await anyio.to_thread.run_sync(desk.operations.is_left, kept):
@@ -82,7 +93,7 @@ async def follow(desk: Desk, kept: Operation) -> Outcome:
     case = await case_of(desk, kept)
     before = {k: frozenset(v) for k, v in kept.before.items()}
     job = await _put_off(desk, case, kept.job) if kept.job else None
-    if job is None or (job.ended and case.action.follow is not None):
+    if job is None or (job.ended and case.follow is not None):
         job = await _job(desk, case, before)
     if job is not None and job.state:
         verdict, evidence = await _judge_job(desk, kept, case, job, before)
@@ -113,7 +124,7 @@ async def _look(desk: Desk, case: Case, before: Mapping[str, frozenset[str]]) ->
 
 def _judge_look(kept: Operation, case: Case, evidence: Evidence | None, now: float) -> Verdict:
     """What a look at the state says where no job of CIPP can be found."""
-    of_job = case.action.follow is not None or (evidence is not None and evidence.of_job)
+    of_job = case.follow is not None or (evidence is not None and evidence.of_job)
     if evidence is not None and evidence.all_shown and not of_job:
         if already_so(case):
             return Verdict(Word.UNCHANGED, "no", "It already was so before the call; a read-back shows it.")
@@ -144,12 +155,13 @@ async def _judge_job(
     doubt = Word.PENDING if kept.word == Word.ACCEPTED.value or desk.now() - kept.began < LOCKED_FOR else Word.UNKNOWN
     bad = [s for s in job.steps if s.tone is Tone.BAD]
     good = [s for s in job.steps if s.tone in {Tone.GOOD, Tone.NONE_NEEDED, Tone.QUEUED}]
-    if job.failed and not good:
+    seen = evidence is not None and evidence.news
+    if (bad or job.failed) and not good and not seen:
         return Verdict(Word.FAILED, "unknown", "CIPP's job failed.", "Read its steps in details."), evidence
     if bad or job.failed:
-        return Verdict(
-            Word.PARTIAL, "yes", f"CIPP's job ended; {len(bad) or 'some'} of its steps failed.", "Read its steps in details."
-        ), evidence
+        says = f"CIPP's job ended; {len(bad) or 'some'} of its steps failed."
+        changed: Changed = "yes" if seen or evidence is None else "unknown"
+        return Verdict(Word.PARTIAL, changed, says, "Read its steps in details."), evidence
     if evidence is not None and not evidence.all_shown:
         says = "CIPP's job ended, but a read-back does not show all of it (yet)."
         return Verdict(doubt, "unknown", says, "Check again later; do not send it again."), evidence
@@ -162,7 +174,7 @@ async def _judge_job(
 
 async def _job(desk: Desk, case: Case, before: Mapping[str, frozenset[str]]) -> Job | None:
     """CIPP's jobs for this operation; None when the action has none to follow or they cannot be read."""
-    spec = case.action.follow
+    spec = case.follow
     if spec is None:
         return None
     facts = {"tenant": case.tenant.default_domain if case.tenant else ""}

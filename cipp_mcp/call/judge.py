@@ -13,7 +13,7 @@ from typing import Any
 
 from cipp_mcp.call.case import Case
 from cipp_mcp.call.decode import Answer, Shape, Tone
-from cipp_mcp.call.verify import Evidence
+from cipp_mcp.call.verify import Evidence, can_verify
 from cipp_mcp.catalog.effect import Effect
 from cipp_mcp.message import Changed, Word
 
@@ -123,12 +123,15 @@ def with_evidence(case: Case, verdict: Verdict, evidence: Evidence | None, was_s
         if was_so or (evidence.was_so and word in {Word.FAILED, Word.UNKNOWN}):
             return verdict
         return Verdict(Word.DONE, "yes", _shown_despite(verdict))
-    if evidence.some_shown:
-        return Verdict(
-            Word.PARTIAL, "yes", "A read-back shows it for a part of the targets only.", "Look at each target in details."
-        )
-    if word is Word.PARTIAL or (word is Word.UNCHANGED and evidence.fresh):
+    if evidence.some_shown and evidence.news:
+        says = "A read-back shows it for a part of the targets only."
+        return Verdict(Word.PARTIAL, "yes", says, "Look at each target in details.")
+    if word is Word.UNCHANGED and evidence.fresh:
         return verdict  # that nothing new is listed is what `unchanged` says
+    if word is Word.PARTIAL:
+        # What CIPP calls done need not be what the read can see: that it shows nothing proves nothing, either way.
+        seen = "the read-back failed" if evidence.unreadable else "the read-back shows no change (yet)"
+        return Verdict(word, "unknown", f"{verdict.says} But {seen}.", "Look at each line in details.")
     if word is Word.ACCEPTED and (verdict.job is not None or not evidence.of_job):
         says = f"{verdict.says} A read-back does not show the end of it yet."
         return Verdict(word, verdict.changed, says, _follow(case), verdict.job)
@@ -156,10 +159,10 @@ def _shown_despite(verdict: Verdict) -> str:
 
 
 def _follow(case: Case) -> str:
+    if case.follow is not None or can_verify(case):
+        return "Accepted is not done. check_operation follows it."
     if reason := next((v.claimed for v in case.action.verify if v.claimed), ""):
         return f"Accepted is not done: {reason}."
-    if case.action.follow is not None or any(v.read for v in case.action.verify):
-        return "Accepted is not done. check_operation follows it."
     return "Accepted is not done. list_scheduled_items and list_cipp_logs show the end of it."
 
 

@@ -72,7 +72,8 @@ async def _rows(send: Send, merge: Merge, case: Case) -> list[dict[str, Any]]:
     query = place_queries(merge.send, facts)
     answer = read_answer(await send(Request("GET", merge.read.removeprefix("GET "), query, repeat=Repeat.FREELY)))
     if answer.problem or answer.status >= 400:
-        raise UnknownTarget(f"The record that {case.action.title} would overwrite could not be read. {answer.problem}".strip())
+        says = f"The record that {case.action.title} would overwrite could not be read. {answer.problem}".strip()
+        raise UnknownTarget(says, hint=f"{UnknownTarget.hint} {answer.hint}".strip())
     if merge.by and not isinstance(path_value(answer.data, merge.rows), list):
         raise UnknownTarget(f"CIPP's answer does not show the list that {case.action.title} would overwrite.")
     wanted = {f: str(case.arguments.get(w[1:]) if w.startswith("$") else w).casefold() for f, w in merge.where.items()}

@@ -10,6 +10,7 @@ import contextlib
 import json
 import re
 import secrets
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -18,6 +19,7 @@ from cipp_mcp.call.case import Case
 from cipp_mcp.call.guard.plan import Owner
 from cipp_mcp.call.guard.seal import Vault, digest
 from cipp_mcp.call.targets import Target
+from cipp_mcp.catalog.effect import Effect
 from cipp_mcp.errors import AuditUnavailable
 from cipp_mcp.message import Outcome, Word
 
@@ -27,6 +29,7 @@ SAME_CALL_WITHIN = 10 * 60.0
 KEPT_FOR = 8 * 24 * 3600.0
 OPEN_WORDS = frozenset({Word.PENDING.value, Word.ACCEPTED.value, Word.UNKNOWN.value})
 LOCK_SECONDS = 10.0
+SETTLED_AFTER = 2.0
 MOST_SEEN = 2_000
 
 
@@ -119,6 +122,7 @@ class OperationBook:
         self._instance = instance
         self._is_dead = is_dead
         self._seen: dict[str, tuple[tuple[int, int, int], Operation | None]] = {}
+        self._quiet: int | None = None
 
     def begin(self, operation: str, key: str, case: Case, before: Mapping[str, frozenset[str]], known: str) -> Operation:
         """Keep a write that is about to go out; or return the same call of somebody else that came first.
@@ -191,6 +195,28 @@ class OperationBook:
         """The latest operation of exactly this call within ten minutes."""
         return next((o for o in self._recent(within) if o.key == key), None)
 
+    def waiting(self, key: str, within: float) -> Operation | None:
+        """An earlier read of exactly this call whose list CIPP was still building."""
+        version = self._version()
+        recent = self._recent(within)
+        reads = [o for o in recent if o.word == Word.ACCEPTED.value and o.effect == Effect.READ]
+        # Two changes in one tick of the file system's clock leave one time: what has just changed is looked at again.
+        settled = time.time() - version / 1e9 > SETTLED_AFTER
+        self._quiet = version if settled and not reads else None
+        latest = next((o for o in recent if o.key == key), None)
+        return latest if latest in reads else None
+
+    def no_read_waits(self) -> bool:
+        """Whether no read waits for its list, as far as one look at the folder tells: every read asks this first."""
+        return self._quiet is not None and self._quiet == self._version()
+
+    def _version(self) -> int:
+        """Changes with every file that comes, goes or is replaced; 0 while there is no folder."""
+        try:
+            return (self._vault.folder / "operations").stat().st_mtime_ns
+        except OSError:
+            return 0
+
     def lock_on(self, case: Case) -> Operation | None:
         """An operation of this action on one of these targets whose end is unknown, within fifteen minutes."""
         ids = {t.id for t in case.targets}
@@ -247,8 +273,9 @@ class OperationBook:
                 return None
             known = dict(record) | {"owner": Owner(**record["owner"]), "targets": tuple(record["targets"])}
             known |= {"others": tuple(record.get("others", ()))}
-            return Operation(**known)
-        except (ValueError, KeyError, TypeError):
+            # A version that kept more or less than this one must not take the handle, and the lock, with it.
+            return Operation(**{k: v for k, v in known.items() if k in Operation.__dataclass_fields__})
+        except (ValueError, KeyError, TypeError, RecursionError):
             return None
 
 

@@ -12,7 +12,9 @@ from typing import Any
 from cipp_mcp.call.case import Case
 from cipp_mcp.call.targets import Target
 from cipp_mcp.call.text import quoted
+from cipp_mcp.call.verify import can_verify
 from cipp_mcp.catalog.action import ActionField
+from cipp_mcp.catalog.effect import Effect
 from cipp_mcp.catalog.proof import Expect
 
 SHOWN_TARGETS = 5
@@ -32,6 +34,8 @@ def preview(case: Case) -> dict[str, Any]:
         shown["targets"] = [_target(t, case) for t in case.targets[:SHOWN_TARGETS]]
         if len(case.targets) > SHOWN_TARGETS:
             shown["more_targets"] = [quoted(t.name or t.id, 80) for t in case.targets[SHOWN_TARGETS:]]
+    if case.inside:
+        shown["names"] = [_target(t, case) for t in case.inside[:SHOWN_TARGETS]]
     shown["how_many"] = case.count
     if settings := [s for f in action.fields if (s := _argument(f, case)) is not None]:
         shown["with"] = settings
@@ -44,6 +48,9 @@ def preview(case: Case) -> dict[str, Any]:
         shown["lost"] = action.loses
     if action.undo:
         shown["way_back"] = action.undo
+    if case.effect is Effect.DESTROY and case.follow is None and not can_verify(case):
+        reason = next((f": {v.claimed}" for v in action.verify if v.claimed), "")
+        shown["ends"] = f"unknown even where CIPP reports success{reason}"
     shown["sends"] = f"{action.endpoint}{', which queues a job in CIPP' if action.settles == 'later' else ''}"
     shown["checked"] = "Targets were read; CIPP itself has not validated the call."
     return shown

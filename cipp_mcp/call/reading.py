@@ -6,25 +6,31 @@ list is being built only CIPP's queue is asked. A read that goes on is kept with
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 import anyio
+import anyio.from_thread
 
 from cipp_mcp.call import listing, results
 from cipp_mcp.call.case import Case
-from cipp_mcp.call.decode import read_answer
+from cipp_mcp.call.decode import Answer, Tone, read_answer
 from cipp_mcp.call.desk import Caller, Desk
 from cipp_mcp.call.encode import encode
+from cipp_mcp.call.listing import Asked
 from cipp_mcp.call.operations import Operation, key_of
 from cipp_mcp.call.records import about, note_refusal
 from cipp_mcp.call.resolve import case_of, read_case, resolve_tenants
+from cipp_mcp.call.rows import Wanted
+from cipp_mcp.call.stored import Sheet
 from cipp_mcp.call.text import gives_orders
 from cipp_mcp.catalog.action import Action
 from cipp_mcp.catalog.effect import Effect
 from cipp_mcp.errors import AuditUnavailable, CippMcpError, Refused, WireError
-from cipp_mcp.message import Outcome, Repeat, Request, Word
+from cipp_mcp.message import Outcome, Repeat, Request, Response, Word
+
+T = TypeVar("T")
 
 LOADING_FOR = 3 * 3600.0
 """How long CIPP shows a queue whose id nobody knows."""
@@ -39,6 +45,7 @@ class Reading:
 
     Attributes:
         patience: seconds for CIPP's answer.
+        wanted: rows and columns of it.
     """
 
     desk: Desk
@@ -47,16 +54,18 @@ class Reading:
     arguments: Mapping[str, Any]
     patience: float
     caller: Caller
+    wanted: Wanted = field(default_factory=Wanted)
 
     async def run(self) -> Outcome:
         """The outcome, whatever happens."""
         desk, effect = self.desk, self.action.effect_of(self.arguments)
         try:
+            self.wanted.check(self.action)
             tenants = await resolve_tenants(desk, self.action, self.arguments)
             case = await read_case(desk, self.action, self.arguments, tenants)
             desk.policy.admit(case)
             if case.effect is Effect.READ:
-                return await rows_of(desk, case, self.operation, self.patience)
+                return await rows_of(desk, case, self.operation, self.patience, self.caller, self.wanted)
             return await self._probed(case)
         except CippMcpError as error:
             if isinstance(error, Refused) and effect is not Effect.READ:
@@ -70,59 +79,96 @@ class Reading:
         await desk.record("intent", facts)
         with anyio.CancelScope(shield=True):
             try:
-                request = encode(
-                    case.action,
-                    case.arguments,
-                    case.tenants,
-                    case.objects,
-                    timeout=self.patience,
-                    write_timeout=desk.write_timeout,
-                )
-                outcome = listing.read_outcome(case, read_answer(await desk.send(request)), desk.now())
+                shorter = self.patience < desk.bounds["timeout"]
+                patience = self.patience if shorter else desk.write_timeout
+                request = encode(case.action, case.arguments, case.tenants, case.objects, write_timeout=patience)
+                answer = read_answer(await desk.send(request))
+                outcome = listing.read_outcome(case, answer, Asked(desk.now(), wanted=self.wanted))
+                if outcome.word is Word.FAILED and answer.reached and all(line.tone is not Tone.BAD for line in answer.lines):
+                    says = f"{outcome.message} It may have been started all the same."
+                    outcome = replace(outcome, word=Word.UNKNOWN, message=says)
             except CippMcpError as error:
                 outcome = results.from_error(error, case.effect)
             await desk.record("outcome", facts | {"outcome": outcome.word.value})
-        return _warned(desk, outcome)
+        return warned(desk, outcome)
 
 
-async def read_again(desk: Desk, kept: Operation) -> Outcome:
+async def read_again(desk: Desk, kept: Operation, caller: Caller, wanted: Wanted) -> Outcome:
     """A read whose list was still being built: the rows when they are there, else how far CIPP is."""
     try:
-        return await rows_of(desk, await case_of(desk, kept), kept.id, desk.bounds["timeout"], kept)
+        case = await case_of(desk, kept)
+        wanted.check(case.action)
+        return await rows_of(desk, case, kept.id, desk.bounds["timeout"], caller, wanted, kept)
     except CippMcpError as error:
         return results.from_error(error, Effect.READ)
 
 
-async def rows_of(desk: Desk, case: Case, operation: str, patience: float, waiting: Operation | None = None) -> Outcome:
+async def rows_of(
+    desk: Desk, case: Case, operation: str, patience: float, caller: Caller, wanted: Wanted, waiting: Operation | None = None
+) -> Outcome:
     """Ask for the list, unless CIPP is known to be building it.
 
     Args:
         waiting: the read that started the building, where it is known.
     """
-    waiting = waiting or await anyio.to_thread.run_sync(_waiting, desk, case)
+    if waiting is None and not desk.operations.no_read_waits():
+        waiting = await anyio.to_thread.run_sync(desk.operations.waiting, key_of(case), LOADING_FOR)
     if waiting is not None and waiting.word == Word.ACCEPTED.value:
         progress = await _progress(desk, case.action, waiting)
         if progress is not None:
             return listing.not_loaded(case, waiting.id, waiting.queue, progress)
-    answer = read_answer(await desk.send(encode(case.action, case.arguments, case.tenants, case.objects, timeout=patience)))
-    if answer.queue_message and not answer.problem and answer.status < 400:
-        try:
-            begin = desk.operations.begin_read
-            kept = await anyio.to_thread.run_sync(begin, waiting.id if waiting else operation, case, answer.queue_id)
-        except AuditUnavailable:  # without a folder there is no handle, and a list is no reason to fail
-            return listing.not_loaded(case, "", answer.queue_id, "")
-        return listing.not_loaded(case, kept.id, answer.queue_id, "")
-    everyone = await desk.tenants.all() if case.everywhere else ()
-    outcome = listing.read_outcome(case, answer, desk.now(), everyone, desk.tenants.gone if case.everywhere else {})
+    request = encode(case.action, case.arguments, case.tenants, case.objects, timeout=patience)
+    response = await desk.send(replace(request, long=True))
+    try:
+        answer = await _beside(response, read_answer, response, case.action.rows, _beat(response))
+        if answer.queue_message and not answer.problem and answer.status < 400:
+            return await _queued(desk, case, waiting.id if waiting else operation, answer.queue_id)
+        everyone = await desk.tenants.all() if case.everywhere else ()
+        outcome = await _shaped(desk, case, response, answer, Asked(desk.now(), everyone, wanted=wanted), caller.principal)
+    finally:
+        if response.file is not None:
+            response.file.close()
     if waiting is not None:
         await anyio.to_thread.run_sync(desk.operations.end, waiting, Outcome(outcome.word, ""))
-    return _warned(desk, outcome)
+    return warned(desk, outcome)
 
 
-def _waiting(desk: Desk, case: Case) -> Operation | None:
-    """An earlier read of exactly this whose list CIPP was still building."""
-    kept = desk.operations.latest(key_of(case), LOADING_FOR)
-    return kept if kept is not None and kept.word == Word.ACCEPTED.value else None
+async def _queued(desk: Desk, case: Case, operation: str, queue: str) -> Outcome:
+    try:
+        kept = await anyio.to_thread.run_sync(desk.operations.begin_read, operation, case, queue)
+    except AuditUnavailable:  # without a folder there is no handle, and a list is no reason to fail
+        return listing.not_loaded(case, "", queue, "")
+    return listing.not_loaded(case, kept.id, queue, "")
+
+
+async def _shaped(desk: Desk, case: Case, response: Response, answer: Answer, asked: Asked, owner: str) -> Outcome:
+    """The outcome; rows that do not fit into it are kept for whoever asked."""
+    begun: list[Sheet] = []
+
+    def begin() -> Sheet:
+        begun.append(desk.shelf.begin(owner))
+        return begun[-1]
+
+    gone = desk.tenants.gone if case.everywhere else {}
+    asked = replace(asked, gone=gone, begin=begin if desk.shelf.keeps else None)
+    try:
+        outcome = await _beside(response, listing.read_outcome, case, answer, asked)
+        while "next" in outcome.facts and begun:
+            desk.shelf.keep(begun.pop())
+        return outcome
+    finally:
+        for sheet in begun:
+            sheet.close()
+
+
+async def _beside(response: Response, work: Callable[..., T], *arguments: Any) -> T:
+    """A long answer takes seconds of work, which must not keep everybody else waiting."""
+    return await anyio.to_thread.run_sync(work, *arguments) if response.file is not None else work(*arguments)
+
+
+def _beat(response: Response) -> Callable[[], None]:
+    """Ends the work on a long answer when its call is cancelled."""
+    return anyio.from_thread.check_cancelled if response.file is not None else lambda: None
 
 
 async def _progress(desk: Desk, action: Action, waiting: Operation) -> str | None:
@@ -144,7 +190,8 @@ async def _progress(desk: Desk, action: Action, waiting: Operation) -> str | Non
     return f"{done} of {of} parts are there" if isinstance(done, int) and isinstance(of, int) else ""
 
 
-def _warned(desk: Desk, outcome: Outcome) -> Outcome:
+def warned(desk: Desk, outcome: Outcome) -> Outcome:
+    """The outcome, with a warning where its rows read like orders; the session has then seen such a text."""
     if not gives_orders(outcome.facts.get("items")):
         return outcome
     desk.session.tainted = True

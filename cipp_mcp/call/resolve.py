@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from cipp_mcp.call.case import Case
 from cipp_mcp.call.decode import read_answer
 from cipp_mcp.call.desk import Desk
 from cipp_mcp.call.guard.privilege import names, read_roles, refuse_untouchable
+from cipp_mcp.call.inside import with_inside, with_owners
 from cipp_mcp.call.merge import read_stored
 from cipp_mcp.call.operations import Operation
 from cipp_mcp.call.targets import Target, read_target
@@ -18,6 +20,9 @@ from cipp_mcp.catalog.action import Action, ActionField
 from cipp_mcp.catalog.effect import Effect
 from cipp_mcp.errors import InvalidArguments, UnknownTarget
 from cipp_mcp.message import Repeat, Request
+
+GROUPS_SHOWN = 100
+"""CIPP shows one page of a user's groups and does not say that there are more: so many may be all, or not."""
 
 
 async def resolve_tenants(desk: Desk, action: Action, arguments: Mapping[str, Any]) -> Mapping[str, Tenant]:
@@ -45,7 +50,7 @@ async def read_case(desk: Desk, action: Action, arguments: Mapping[str, Any], te
 
 async def case_of(desk: Desk, kept: Operation) -> Case:
     """The call that an operation was, its targets as they were."""
-    action = desk.catalog.get(kept.action)
+    action = await desk.action(kept.action)
     tenants = await resolve_tenants(desk, action, kept.arguments)
     case = Case(action, kept.arguments, Effect(kept.effect), tenants, kept.resolved(), kept.resolved_others())
     return replace(case, tenant_count=len(await desk.tenants.all())) if case.everywhere else case
@@ -61,25 +66,26 @@ async def resolve_targets(desk: Desk, case: Case) -> Case:
     """
     targets: dict[str, Target] = {}
     others: dict[str, Target] = {}
-    for f in _objects(case.action, case.arguments):
+    named = [(f, written) for f in _objects(case.action, case.arguments) for written in _keys(case.arguments[f.name])]
+    found = await case.pace.all([partial(_find, desk, f, written, case) for f, written in named], desk.wait)
+    for (f, written), target in zip(named, found, strict=True):
         into = targets if case.action.target in {"", f.name} else others
-        for written in _keys(case.arguments[f.name]):
-            target = await _find(desk, f, written, case)
-            if any(t.id == target.id and t.kind == target.kind for t in targets.values()) and into is targets:
-                raise InvalidArguments([f"{f.name} names {target.name} twice."])
-            if f.sends == "name" and "#" in target.name:
-                raise UnknownTarget(f"{target.name} is a guest; CIPP's {case.action.title} takes members only.")
-            into[written] = target
-    case = replace(case, targets=tuple(targets.values()), others=tuple(others.values()))
+        if any(t.id == target.id and t.kind == target.kind for t in targets.values()) and into is targets:
+            raise InvalidArguments([f"{f.name} names {target.name} twice."])
+        if f.sends == "name" and "#" in target.name:
+            raise UnknownTarget(f"{target.name} is a guest; CIPP's {case.action.title} takes members only.")
+        into[written] = target
+    case = await with_owners(desk, replace(case, targets=tuple(targets.values()), others=tuple(others.values())))
+    case = await with_inside(desk, case, _read)
     _check_echoes(case)
     case = replace(case, stored=await read_stored(desk.send, case), tainted=desk.session.tainted)
     memberships = await _memberships(desk, case)
     desk.policy.admit_targets(case, memberships)
-    if not (case.targets and case.tenant and desk.policy.must_ask(case) and any(t.kind == "user" for t in case.targets)):
+    if not (case.tenant and desk.policy.must_ask(case) and any(t.kind == "user" for t in case.touched)):
         return case
     held = await read_roles(desk.send, case.tenant)
     await refuse_untouchable(desk.send, case, held, desk.owner.operator)
-    roles = None if held is None else {t.id: names(held[t.id]) for t in case.targets if t.id in held}
+    roles = None if held is None else {t.id: names(held[t.id]) for t in case.touched if t.id in held}
     case = replace(case, roles=roles)
     desk.policy.admit_targets(case, memberships)
     return case
@@ -90,10 +96,12 @@ async def _memberships(desk: Desk, case: Case) -> Mapping[str, tuple[str, ...]] 
     found: dict[str, tuple[str, ...]] = {}
     if not desk.policy.rules.protected.groups or case.tenant is None:
         return found
-    for user in (t for t in case.targets if t.kind == "user"):
+    for user in (t for t in case.touched if t.kind == "user"):
         query = {"tenantFilter": case.tenant.default_domain, "userId": user.id}
         answer = read_answer(await desk.send(Request("GET", "/api/ListUserGroups", query, repeat=Repeat.FREELY)))
         if answer.problem or answer.status >= 400 or not isinstance(answer.data, list):
+            return None
+        if len(answer.data) >= GROUPS_SHOWN:
             return None
         found[user.id] = tuple(str(row.get(k)) for row in answer.rows() for k in ("id", "DisplayName") if row.get(k))
     return found
@@ -101,13 +109,17 @@ async def _memberships(desk: Desk, case: Case) -> Mapping[str, tuple[str, ...]] 
 
 async def _find(desk: Desk, f: ActionField, written: str, case: Case) -> Target:
     assert f.kind is not None
-    kind = desk.catalog.kinds[f.kind]
+    return await _read(desk, f.kind, written, case.tenant, f.deleted)
+
+
+async def _read(desk: Desk, named: str, written: str, tenant: Tenant | None, deleted: bool = False) -> Target:
+    kind = desk.catalog.kinds[named]
     try:
-        return await read_target(desk.send, f.kind, kind, case.tenant, written, deleted=f.deleted)
+        return await read_target(desk.send, named, kind, tenant, written, deleted=deleted)
     except UnknownTarget:
         if not kind.otherwise:
             raise
-        return await read_target(desk.send, kind.otherwise, desk.catalog.kinds[kind.otherwise], case.tenant, written)
+        return await read_target(desk.send, kind.otherwise, desk.catalog.kinds[kind.otherwise], tenant, written)
 
 
 def _check_echoes(case: Case) -> None:

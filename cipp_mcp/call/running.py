@@ -5,14 +5,21 @@ Only starting, waiting and telling; what the work does and where its end is kept
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
 import anyio
 from anyio.abc import TaskGroup
 
 from cipp_mcp.message import Outcome
 
+log = logging.getLogger("cipp_mcp.call")
+
 MOST_UNFETCHED = 50
+TELL_EVERY = 5.0
+TELL_AT_MOST = 0.02
+"""Seconds that two tellings are apart however much the waits are scaled down."""
 
 
 class Running:
@@ -20,10 +27,14 @@ class Running:
 
     Args:
         tasks: outlives every call; left only when its tasks are done.
+        wait: sleeps that many seconds, scaled.
     """
 
-    def __init__(self, tasks: TaskGroup) -> None:
+    def __init__(self, tasks: TaskGroup, wait: Callable[[float], Awaitable[None]]) -> None:
         self._tasks = tasks
+        self._wait = wait
+        self._waiting: dict[object, Callable[[str], Awaitable[None]]] = {}
+        self._ticker: anyio.CancelScope | None = None
         self._ended: dict[str, Outcome] = {}
         self._broken: dict[str, Exception] = {}
         self._done: dict[str, anyio.Event] = {}
@@ -33,6 +44,43 @@ class Running:
         """The process is about to end: what may be left off ends now, a write is still finished."""
         for scope in self._leaves.values():
             scope.cancel()
+        if self._ticker is not None:
+            self._ticker.cancel()
+
+    @contextmanager
+    def telling(self, tell: Callable[[str], Awaitable[None]]) -> Iterator[None]:
+        """Tell this caller at least every five seconds that the call is still waited for."""
+        # One task for all of them: making and cancelling one for each call took a twentieth of a read's time.
+        place = object()
+        self._waiting[place] = tell
+        if self._ticker is None:
+            self._ticker = anyio.CancelScope()
+            self._tasks.start_soon(self._tick, self._ticker)
+        try:
+            yield
+        finally:
+            del self._waiting[place]
+
+    async def _tick(self, scope: anyio.CancelScope) -> None:
+        with scope:
+            while self._waiting:
+                await self._wait(TELL_EVERY)
+                await anyio.sleep(TELL_AT_MOST)
+                for place in list(self._waiting):
+                    await self._tell(place)
+        self._ticker = None
+
+    async def _tell(self, place: object) -> None:
+        """Nobody is told after his answer, and nobody who does not listen keeps it from the others."""
+        if (tell := self._waiting.get(place)) is None:
+            return
+        try:
+            with anyio.move_on_after(TELL_EVERY):
+                await tell("Still waiting")
+        except Exception as error:  # the client has gone: its call ends by itself, the desk goes on
+            log.debug("a caller could not be told: %s", type(error).__name__)
+            if place in self._waiting:
+                self._waiting[place] = _nobody
 
     async def run(
         self,
@@ -103,3 +151,7 @@ class Running:
         if (broken := self._broken.get(operation)) is not None:
             raise broken
         return self._ended.get(operation)
+
+
+async def _nobody(_: str) -> None:
+    return None

@@ -6,15 +6,23 @@ was found under one name is masked wherever it occurs. No secret may leave this 
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 MASK = "(secret not shown)"
 SHORTEST = 4
 LONGEST_SENTENCE = 2_000
 """Longer texts are files, not sentences about a secret."""
+
+FEW = 100
+"""Secrets of one answer that are looked for one after the other; a list of breaches may hold thousands."""
+
+DEEPEST_TEXT = 200
+"""Brackets in a text up to which it is looked into as JSON."""
 
 _NAMES = re.compile(
     r"^(copyfield|.*password|.*passwd|pwd|temporaryaccesspass|.*recoverykey|client_?secret|applicationsecret|secret(text|value)?|api_?key"
@@ -42,33 +50,72 @@ class Found:
     """
 
     values: tuple[str, ...] = ()
+    _by_start: Mapping[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        by_start: dict[str, tuple[str, ...]] = {}
+        for value in self.values:
+            start = value[:SHORTEST] if len(value) >= SHORTEST else ""
+            by_start[start] = (*by_start.get(start, ()), value)
+        object.__setattr__(self, "_by_start", by_start)
 
     def __repr__(self) -> str:
         return f"Found({len(self.values)} secrets)"
 
+    def _within(self, text: str) -> list[str]:
+        """The values that stand in a text, longest first; of very many only those that may are looked for."""
+        if len(self.values) <= FEW:
+            return [value for value in self.values if value in text]
+        starts = {"", *(text[n : n + SHORTEST] for n in range(len(text) - SHORTEST + 1))} & self._by_start.keys()
+        return sorted((value for start in starts for value in self._by_start[start] if value in text), key=len, reverse=True)
+
     def mask(self, text: str) -> str:
         """The text without any secret value or shape."""
-        for value in self.values:
+        for value in self._within(text):
             text = text.replace(value, MASK)
-        return _SHAPES.sub(MASK, text)
+        return _SHAPES.sub(MASK, text) if "-" in text or "eyJ" in text else text  # no shape has neither
+
+    def touches(self, text: str) -> bool:
+        """Whether a text (without escapes) holds a secret value or shape."""
+        shaped = "eyJ" in text or "-----" in text or text.count("-") >= 7  # no shape has less
+        return bool(self._within(text)) or (shaped and bool(_SHAPES.search(text)))
 
     def mask_all(self, value: Any) -> Any:
         """A JSON value without secrets: by name, by value, by shape, in keys too."""
         if isinstance(value, str):
-            return self.mask(value)
-        if isinstance(value, Mapping):
+            inside = json_in(value)
+            hidden = self.mask_all(inside) if inside is not None else None
+            return self.mask(value) if hidden == inside else json.dumps(hidden, ensure_ascii=False)
+        if isinstance(value, dict | Mapping):
             return {
                 self.mask(str(k)): MASK if is_secret_name(str(k)) and v not in (None, "", []) else self.mask_all(v)
                 for k, v in value.items()
             }
-        if isinstance(value, int) and str(value) in self.values:
+        if isinstance(value, int) and str(value) in self._within(str(value)):
             return MASK
         return [self.mask_all(v) for v in value] if isinstance(value, list | tuple) else value
 
 
+@lru_cache(4096)
 def is_secret_name(name: str) -> bool:
     """Whether a field of that name holds a secret."""
     return bool(_NAMES.match(name)) and not _NOT_SECRET.match(name)
+
+
+@lru_cache(256)
+def _secret_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of an object's names that hold secrets; the rows of a list mostly have the same names."""
+    return tuple(name for name in names if is_secret_name(name))
+
+
+def json_in(text: str) -> Any:
+    """The object or list that a text holds as JSON; None when it holds none."""
+    if text[:1] not in {"{", "["} or text.count("{") + text.count("[") > DEEPEST_TEXT:
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def find_secrets(data: Any, redact: tuple[str, ...] = (), *, sentences: bool = False) -> Found:
@@ -78,25 +125,45 @@ def find_secrets(data: Any, redact: tuple[str, ...] = (), *, sentences: bool = F
         redact: paths of the manifest, `x[].y`.
         sentences: the action issues a secret, so the last word of "password is …" is one.
     """
-    values = {v for v in _named(data) if len(v) >= SHORTEST}
+    return found_of(secret_values(data, redact, sentences=sentences))
+
+
+def found_of(values: Iterable[str]) -> Found:
+    """What was found in all parts of one answer."""
+    return Found(tuple(sorted(set(values), key=len, reverse=True)))
+
+
+def secret_values(data: Any, redact: tuple[str, ...] = (), *, sentences: bool = False) -> set[str]:
+    """The secret values in one part of an answer; arguments as for `find_secrets`."""
+    named: set[str] = set()
+    _named(data, named)
+    values = {v for v in named if len(v) >= SHORTEST}
     for path in redact:
         values |= {v for v in _at(data, path.replace("[0]", "[]").split(".")) if len(v) >= SHORTEST and " " not in v}
     if sentences:
         values |= {m.rstrip(".,;") for text in _texts(data) if len(text) <= LONGEST_SENTENCE for m in _SENTENCE.findall(text)}
     # A UPN beside a password in copyField is no secret, and masking it would hide who was meant.
-    values = {v for v in values if not re.fullmatch(r"[^@\s]+@[^@\s]+\.[a-z.]+", v)}
-    return Found(tuple(sorted(values, key=len, reverse=True)))
+    return {v for v in values if not re.fullmatch(r"[^@\s]+@[^@\s]+\.[a-z.]+", v)}
 
 
-def _named(data: Any) -> Iterator[str]:
-    if isinstance(data, Mapping):
-        for key, inner in data.items():
-            if is_secret_name(str(key)):
-                yield from _texts(inner)
-            yield from _named(inner)
-    elif isinstance(data, list | tuple):
-        for inner in data:
-            yield from _named(inner)
+_HOLDERS = frozenset({dict, list, tuple})
+_OPENINGS = frozenset({"{", "["})
+
+
+def _named(data: Any, into: set[str]) -> None:
+    """The texts under names of secrets, also where an object stands as JSON in a text."""
+    waiting = [data]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, str):
+            one = json_in(one)
+        if isinstance(one, dict):
+            for key in _secret_names(tuple(one)):
+                into.update(_texts(one[key]))
+            one = one.values()
+        elif not isinstance(one, list | tuple):
+            continue
+        waiting += [v for v in one if v.__class__ in _HOLDERS or (v.__class__ is str and v[:1] in _OPENINGS)]
 
 
 def _at(data: Any, parts: list[str]) -> Iterator[str]:

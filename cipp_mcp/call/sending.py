@@ -40,6 +40,8 @@ class Sending:
     """One write that may go out.
 
     Attributes:
+        patience: seconds for CIPP's answer that the caller asked for; None leaves it to the operator. What has not come by
+            then is looked for, never sent again.
         known: the id of the latest same call that was taken into account; another one in between is answered instead.
         stale: time has passed since the targets were read.
         withdrawn: the caller gave up; nothing leaves any more.
@@ -51,6 +53,7 @@ class Sending:
     caller: Caller
     plan: Plan | None = None
     flag: bool = False
+    patience: float | None = None
     known: str = ""
     stale: bool = False
     withdrawn: bool = field(default=False, init=False)
@@ -120,16 +123,15 @@ class Sending:
         answer: Answer | None = None
         was_so = already_so(case)
         try:
-            request = encode(
-                case.action, case.arguments, case.tenants, case.objects, case.stored, write_timeout=desk.write_timeout
-            )
+            patience = min(self.patience or desk.write_timeout, desk.write_timeout)
+            request = encode(case.action, case.arguments, case.tenants, case.objects, case.stored, write_timeout=patience)
             answer = read_answer(await desk.send(replace(request, wanted=lambda: not self.withdrawn)))
             verdict = judge_write(case, answer)
         except WireError as error:
             word = Word.UNKNOWN if error.sent else Word.FAILED
             verdict = Verdict(word, "unknown" if error.sent else "no", error.message, error.hint)
         evidence = None
-        proofs = case.action.proofs
+        proofs = case.proofs
         if can_verify(case, proofs) and not (verdict.word is Word.FAILED and verdict.changed == "no"):
             await self.caller.tell("Reading back whether it happened")
             looks = LOOKS if verdict.word is not Word.FAILED else LOOKS[:2]

@@ -10,11 +10,12 @@ import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from cipp_mcp.call.decode import Answer, read_answer
 from cipp_mcp.call.tenants import Tenant
-from cipp_mcp.catalog.action import Kind
+from cipp_mcp.catalog.kind import Kind
 from cipp_mcp.errors import UnknownTarget
 from cipp_mcp.message import Repeat, Request, Response
 
@@ -56,13 +57,22 @@ def path_value(row: Any, path: str) -> Any:
     Graph's `@odata.type` is one part.
     """
     found = row
-    for n, part in enumerate(parts := re.split(r"(?<!@odata)\.", path)):
+    for n, part in enumerate(parts := path_parts(path)):
+        if found.__class__ is dict:
+            found = found.get(part)
+            continue
         if isinstance(found, list):
             return [path_value(inner, ".".join(parts[n:])) for inner in found]
         if isinstance(found, str) and found.startswith("{"):
             found = _parsed(found)
-        found = found.get(part) if isinstance(found, Mapping) else None
+        found = found.get(part) if isinstance(found, dict | Mapping) else None
     return found
+
+
+@lru_cache(1024)
+def path_parts(path: str) -> tuple[str, ...]:
+    """The parts of a dotted path; Graph's `@odata.type` is one."""
+    return tuple(re.split(r"(?<!@odata)\.", path))
 
 
 def _parsed(text: str) -> Any:
@@ -110,7 +120,7 @@ async def read_target(
         other = await _fallback(send, kind, tenant, written)
         if other is not None:
             return _target(kind_name, kind, written, other, kind.fallback["says"])
-    raise UnknownTarget(_why_not(answer, kind, tenant, written))
+    raise UnknownTarget(_why_not(answer, kind, tenant, written), hint=f"{UnknownTarget.hint} {answer.hint}".strip())
 
 
 async def _fallback(send: Send, kind: Kind, tenant: Tenant | None, written: str) -> Mapping[str, Any] | None:

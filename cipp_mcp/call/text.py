@@ -6,6 +6,7 @@ Display names, device names and rule names are written by anybody. Nothing that 
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Any
 
 LONGEST_VALUE = 4000
@@ -19,10 +20,40 @@ _HIDDEN = re.compile(
 )
 
 
+_HOST = r"[^\s@/:?#<>\"'`()\[\]{},;|\\]+"
+_HOSTS = re.compile(rf"(?<=[@\uff20]){_HOST}|(?<=://){_HOST}")
+_ONLY_A_HOST = re.compile(rf"{_HOST}\.[A-Za-z]{{2,24}}\.?")
+_DOTS = re.compile("[.\u3002\uff0e\uff61]")
+_ALIKE = re.compile("[A-Za-z][\u0370-\u058f\u13a0-\u13ff\uff21-\uff5a]|[\u0370-\u058f\u13a0-\u13ff\uff21-\uff5a][A-Za-z]")
+
+
 def clean(text: str, longest: int = LONGEST_VALUE) -> str:
-    """The text without escape sequences and characters that nobody sees, cut (with a sign) at `longest`."""
+    """The text without escape sequences and characters that nobody sees, cut (with a sign) at `longest`.
+
+    A domain in an address is shown in ASCII, since its letters may only look like those that are read.
+    """
     seen = _HIDDEN.sub("", _ESCAPES.sub("", text))
+    if not seen.isascii():
+        seen = _with_plain_hosts(seen)
     return seen if len(seen) <= longest else f"{seen[: longest - 1]}…"
+
+
+def _with_plain_hosts(text: str) -> str:
+    """Elsewhere a dotted word may be a file or a sentence: alone it counts as a domain when a part of it mixes alphabets."""
+    if _ALIKE.search(text) and _ONLY_A_HOST.fullmatch(text):
+        return _plain_host(text)
+    return _HOSTS.sub(lambda found: _plain_host(found[0]), text)
+
+
+def _plain_host(host: str) -> str:
+    return ".".join(_plain_label(label) for label in _DOTS.split(host))
+
+
+def _plain_label(label: str) -> str:
+    if label.isascii():
+        return label
+    folded = unicodedata.normalize("NFKC", label).casefold()
+    return folded if folded.isascii() else f"xn--{folded.encode('punycode').decode('ascii')}"
 
 
 def hidden_in(text: str) -> int:
@@ -48,6 +79,8 @@ def clean_all(value: Any, longest: int = LONGEST_VALUE) -> tuple[Any, int]:
     def walk(inner: Any) -> Any:
         nonlocal taken
         if isinstance(inner, str):
+            if inner.isascii() and inner.isprintable() and len(inner) <= longest:
+                return inner
             taken += hidden_in(inner)
             return clean(inner, longest)
         if isinstance(inner, dict):
@@ -57,21 +90,46 @@ def clean_all(value: Any, longest: int = LONGEST_VALUE) -> tuple[Any, int]:
     return walk(value), taken
 
 
-_ORDERS = re.compile(
-    r"\b(ignore|disregard|forget)\b.{0,40}\b(previous|prior|above|earlier|instructions?|rules)\b"
-    r"|\b(system prompt|you are now|new instructions|do not (tell|ask) the (user|person|human))\b"
-    r"|\b(assistant|claude|copilot|chatgpt|ai agent)\b\s*[:,]\s*\w+"
-    r"|<\|?(im_start|system|assistant)\|?>|\[/?INST\]",
-    re.IGNORECASE,
+_ORDER_WORDS: tuple[tuple[tuple[str, ...], str], ...] = (
+    (
+        ("ignore", "disregard", "forget"),
+        r"\b(ignore|disregard|forget)\b.{0,40}\b(previous|prior|above|earlier|instructions?|rules)\b",
+    ),
+    (
+        ("system prompt", "you are now", "new instructions", "do not "),
+        r"\b(system prompt|you are now|new instructions|do not (tell|ask) the (user|person|human))\b",
+    ),
+    (
+        ("assistant", "claude", "copilot", "chatgpt", "ai agent"),
+        r"\b(assistant|claude|copilot|chatgpt|ai agent)\b\s*[:,]\s*\w+",
+    ),
+    (("im_start", "system", "assistant", "inst]"), r"<\|?(im_start|system|assistant)\|?>|\[/?INST\]"),
 )
+"""What no text of an expression is without, and the expression: looking for words is much faster."""
+
+_WORDS = tuple(dict.fromkeys(word for words, _ in _ORDER_WORDS for word in words))
+_ORDERS = re.compile("|".join(expression for _, expression in _ORDER_WORDS), re.IGNORECASE)
+_TAGS = re.compile("[\U000e0000-\U000e007f]")
 
 
 def gives_orders(value: Any) -> bool:
     """Whether some text in a JSON value reads like an order to a model, or hides characters as such texts do."""
+    texts: list[str] = []
+    _collect(value, texts)
+    # What stands in one text stands in all of them together; most answers hold nothing of it.
+    together = "\n".join(texts).lower()
+    if together.isascii() and not any(word in together for word in _WORDS):
+        return False
+    return any(_ORDERS.search(text) or _TAGS.search(text) for text in texts)
+
+
+def _collect(value: Any, into: list[str]) -> None:
     if isinstance(value, str):
-        return bool(_ORDERS.search(value[:LONGEST_VALUE])) or any(
-            "\U000e0000" <= c <= "\U000e007f" for c in value[:LONGEST_VALUE]
-        )
-    if isinstance(value, dict):
-        return any(gives_orders(k) or gives_orders(v) for k, v in value.items())
-    return any(gives_orders(v) for v in value) if isinstance(value, list | tuple) else False
+        into.append(value[:LONGEST_VALUE])
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            into.append(key[:LONGEST_VALUE])
+            _collect(inner, into)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            _collect(inner, into)

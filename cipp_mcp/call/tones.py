@@ -10,7 +10,10 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
+from typing import Any
 
+from cipp_mcp.call.stream import LongList
 from cipp_mcp.message import Json
 
 
@@ -82,20 +85,32 @@ def tone_of(text: str, state: str = "") -> Tone:
     return Tone.GOOD if _GOOD.search(text) else Tone.UNCLEAR
 
 
-def lines_of(data: Json) -> Iterator[Line]:
+def lines_of(data: Json | LongList) -> Iterator[Line]:
     """Every result entry, however nested: texts, {resultText, state}, {Error}, {Results: …}."""
     if isinstance(data, str):
         if data.strip():
             yield Line(tone_of(data), data)
-    elif isinstance(data, list):
-        for inner in data:
+    elif isinstance(data, list | LongList):
+        for inner in data if isinstance(data, list) else data.first:
             yield from lines_of(inner)
     elif isinstance(data, Mapping):
-        folded = {str(k).lower(): v for k, v in data.items()}
-        if "resulttext" in folded or "state" in folded:
-            text = str(folded.get("resulttext") or folded.get("message") or "")
-            yield Line(tone_of(text, str(folded.get("state") or "")), text)
-        elif error := folded.get("error") or folded.get("errors"):
+        names = lower_names(tuple(data))
+        if "resulttext" in names or "state" in names:
+            text = str(under(data, "resulttext") or under(data, "message") or "")
+            yield Line(tone_of(text, str(under(data, "state") or "")), text)
+        elif error := under(data, "error") or under(data, "errors"):
             yield Line(Tone.BAD, error if isinstance(error, str) else json.dumps(error))
-        elif "results" in folded:
-            yield from lines_of(folded["results"])
+        elif "results" in names:
+            yield from lines_of(under(data, "results"))
+
+
+@lru_cache(256)
+def lower_names(names: tuple[str, ...]) -> Mapping[str, str]:
+    """In small letters -> as the object has it. The rows of a list mostly have the same names, and every row is asked."""
+    return {name.lower(): name for name in names}
+
+
+def under(row: Mapping[str, Any], name: str) -> Any:
+    """What an object has under a name, in whatever letters; None where it has no such name."""
+    own = lower_names(tuple(row)).get(name)
+    return None if own is None else row[own]

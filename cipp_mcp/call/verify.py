@@ -15,7 +15,7 @@ from cipp_mcp.call.case import Case
 from cipp_mcp.call.compare import MISSING, applying, has_entries, holds, holds_state, row_matches
 from cipp_mcp.call.decode import Answer, Shape, read_answer
 from cipp_mcp.call.targets import Send, Target, path_value, place_queries
-from cipp_mcp.catalog.action import Kind
+from cipp_mcp.catalog.kind import Kind
 from cipp_mcp.catalog.proof import Expect, Verify
 from cipp_mcp.errors import WireError
 from cipp_mcp.message import Repeat, Request
@@ -41,6 +41,7 @@ class Evidence:
         shows: the facts read, for the ticket.
         read: which read it was.
         was_so: the same read already showed all of it before the call.
+        news: it shows some target that was not so before.
         fresh: it looked for an entry that was not there before.
         of_job: it looked for the entry of a queued job, not for what the job does.
     """
@@ -49,6 +50,7 @@ class Evidence:
     shows: Mapping[str, Any] = field(default_factory=dict)
     read: str = ""
     was_so: bool = False
+    news: bool = True
     of_job: bool = False
     fresh: bool = False
 
@@ -77,13 +79,17 @@ def can_verify(case: Case, proofs: tuple[Verify, ...] | None = None) -> bool:
 
 def already_so(case: Case) -> bool:
     """Whether the targets' state before the call already meets everything that the read-back will look for."""
-    for verify in case.action.verify:
-        checks = applying(verify, case)
-        if verify.read != "target" or not checks or not case.targets:
-            continue
-        if all(not c.moved and not c.gone and holds_state(c, t, case) for c in checks for t in case.targets):
-            return True
-    return False
+    return bool(case.targets) and _were_so(case) >= {t.id for t in case.targets}
+
+
+def _were_so(case: Case) -> frozenset[str]:
+    """The targets whose own state already met it."""
+    wanted = [c for v in case.action.verify if v.read == "target" and (c := applying(v, case))]
+    return frozenset(
+        t.id
+        for t in case.targets
+        if any(all(not c.moved and not c.gone and holds_state(c, t, case) for c in checks) for checks in wanted)
+    )
 
 
 async def note_before(send: Send, kinds: Mapping[str, Kind], case: Case) -> Mapping[str, frozenset[str]]:
@@ -94,7 +100,7 @@ async def note_before(send: Send, kinds: Mapping[str, Kind], case: Case) -> Mapp
     """
     before: dict[str, frozenset[str]] = {}
     so: set[str] = set()
-    for v, verify in enumerate(case.action.proofs):
+    for v, verify in enumerate(case.proofs):
         checks = applying(verify, case)
         if not verify.read or not checks or (verify.read == "target" and not any(c.fresh for c in checks)):
             continue
@@ -144,7 +150,9 @@ async def look(
         evidence = await _once(send, kinds, case, before, case.action.verify if proofs is None else proofs)
         if evidence.all_shown:
             break
-    return replace(evidence, was_so=bool(evidence.seen) and set(evidence.seen) <= before.get("so", frozenset()))
+    so, shown = before.get("so", frozenset()), {k for k, s in evidence.seen.items() if s is Seen.SHOWN}
+    news = bool(shown - so - _were_so(case))
+    return replace(evidence, was_so=bool(evidence.seen) and set(evidence.seen) <= so, news=news)
 
 
 async def _once(
@@ -164,7 +172,7 @@ async def _once(
             found, facts = await _compare(send, kinds, verify, checks, case, target, before, v)
             used = verify.read
             fresh = any(c.fresh for c in checks)
-            of_job = verify.job or (case.action.settles == "later" and fresh)
+            of_job = verify.job
             if found is Seen.SHOWN or key not in seen or seen[key] is Seen.UNREADABLE:
                 seen[key] = found
                 shows[key] = facts

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from cipp_mcp.catalog.doubt import Doubt
 from cipp_mcp.catalog.effect import Effect, Model, Raise, Rule, When
 from cipp_mcp.catalog.proof import Follow, Mark, Verify
 
@@ -57,12 +58,15 @@ class ActionField(Model):
     Attributes:
         kind: what the value names (`tenant`, or a kind of `manifests/kinds.toml`).
         sends: `written`, or the resolved `id` or `name` where the endpoint takes no other key.
+        unlisted: its choices hold but are not listed, because the row of a list tells which one it is.
+        format: `email` is listed in place of the pattern that holds.
         single: with many, one value may also stand alone.
         secret: never kept, shown or recorded.
         same_as: must name the same object as that field; CIPP only echoes it.
         deleted: the object may also be one in the recycle bin.
         template: `%name%` is meant here; elsewhere it is refused, because CIPP would expand it.
         sets: constants that ride along when the argument is given.
+        inside: of an object: key in it, in any letter case -> the kind of what it names.
         code: free text for a machine (JSON, XML): not shown to an approver, not searched for names.
     """
 
@@ -74,7 +78,8 @@ class ActionField(Model):
     optional: bool = False
     default: Any = None
     choices: tuple[str | int, ...] = ()
-    format: Literal["uuid", ""] = ""
+    unlisted: bool = False
+    format: Literal["uuid", "email", ""] = ""
     pattern: str | None = None
     least: int | None = None
     most: int | None = None
@@ -88,6 +93,7 @@ class ActionField(Model):
     template: bool = False
     code: bool = False
     sets: Mapping[str, Any] = Field(default_factory=dict)
+    inside: Mapping[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _sound(self) -> ActionField:
@@ -148,34 +154,6 @@ class Example(Model):
     stored: Mapping[str, Any] = Field(default_factory=dict)
 
 
-class Kind(Model):
-    """How to read one object of a kind: what turns a written key into an id, a name and a state.
-
-    Attributes:
-        read, send: the request; `$tenant` and `$key` stand for the resolved tenant and what was written.
-        guest_send: used instead for guest UPNs, whose `#` would cut the address that CIPP builds.
-        rows: where the rows are in the answer; empty finds them.
-        keys: the fields that identify a row, compared without letter case.
-        id, name, label: fields of the row.
-        state: fields that make the fingerprint and are shown to an approver.
-        fallback: a second endpoint to look in (deleted users), with the words to say when it is found there.
-        otherwise: the kind to look for when there is no such object of this one.
-    """
-
-    title: str
-    read: str
-    send: Mapping[str, str]
-    guest_send: Mapping[str, str] | None = None
-    rows: str = ""
-    keys: tuple[str, ...]
-    id: str = "id"
-    name: str
-    label: str = ""
-    state: tuple[str, ...] = ()
-    fallback: Mapping[str, str] = Field(default_factory=dict)
-    otherwise: str = ""
-
-
 class Action(Model):
     """One thing that can be asked of CIPP. The file name is the tool name.
 
@@ -191,6 +169,7 @@ class Action(Model):
         lean: only the lean surface lists it.
         target: the field whose objects the plan is about; every object named when empty.
         mark: where our operation's id goes, so that the job can be found again.
+        doubt: what a list of it does not say about itself.
         queue: the name under which CIPP queues the building of this list, where its answer does not give the queue's id.
     """
 
@@ -227,6 +206,7 @@ class Action(Model):
     target: str = ""
     mark: Mark | None = None
     queue: str = ""
+    doubt: Doubt | None = None
     digest: str = ""
 
     @model_validator(mode="after")
@@ -260,9 +240,9 @@ class Action(Model):
         return self.endpoint.startswith("OWN ")
 
     @property
-    def proofs(self) -> tuple[Verify, ...]:
-        """What is looked for right after the call: the job of queued work, else the change itself."""
-        return (self.follow.accepted,) if self.follow is not None else self.verify
+    def gives_rows(self) -> bool:
+        """Whether its answer is a list, or may hold that of another action."""
+        return self.effect is Effect.READ and self.name not in {"find_action", "describe_action"}
 
     @property
     def may_ask(self) -> bool:

@@ -1,34 +1,31 @@
 """`Api`: every operation of CIPP's API as an Action, whether somebody has written a manifest for it or not.
 
-What the API has comes from a document (a file, the instance itself, the portal), else from the shipped catalogue.
-A reviewed manifest is the only way to the endpoints that it uses, and what `left_out.toml` names is not called at
-all. Documents are fetched by whoever calls; this room reads bytes.
+What the API has comes from a document, else from the shipped catalogue. A reviewed manifest is the only way to the
+endpoints that it uses, and what `left_out.toml` names is not called at all. Where a document comes from is decided
+elsewhere.
 """
 
 from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cipp_mcp.catalog import openapi, shipped
+from cipp_mcp.catalog import shipped
 from cipp_mcp.catalog.action import Action
 from cipp_mcp.catalog.effect import Effect
 from cipp_mcp.catalog.endpoint import Endpoint, endpoints
 from cipp_mcp.catalog.manifests import Catalog, shipped_folder
 from cipp_mcp.catalog.openapi import Operation
 from cipp_mcp.catalog.unreviewed import action, effect_of, title
-from cipp_mcp.errors import ManifestError, SettingsError, UnknownAction
+from cipp_mcp.errors import ManifestError, UnknownAction
 
 if TYPE_CHECKING:
     from cipp_mcp.catalog.search import Search
-
-Fetch = Callable[[], Awaitable[bytes | None]]
-"""Gets a document; None when the other side has none."""
 
 _GRAPH_READERS = {"listgraphbulkrequest", "execgraphrequestprofile"}
 """Endpoints that take Graph paths: what the reviewed Graph tool never reads holds for them too."""
@@ -80,6 +77,7 @@ class Api:
         operations: of a document; without them the shipped catalogue is the API.
         source: where they come from, in a word.
         notices: what the technician should know about that.
+        settled: asking for a document again would bring nothing else.
     """
 
     def __init__(
@@ -89,12 +87,14 @@ class Api:
         *,
         source: str = "shipped",
         notices: Sequence[str] = (),
+        settled: bool = True,
     ) -> None:
         self._catalog = catalog
         self._operations = operations
         self._made: dict[str, Action] = {}
         self.source = source
         self.notices = tuple(notices)
+        self.settled = settled
 
     def get(self, name: str) -> Action:
         """The action of a tool name or of an endpoint's name, in any letter case.
@@ -102,7 +102,7 @@ class Api:
         Raises:
             UnknownAction: there is none, it is left out, or several tools are the way in; says which.
         """
-        if name in self._catalog.actions or name in self._formerly:
+        if self._catalog.has(name):
             return self._catalog.get(name)
         key = name.strip().removeprefix("/api/").casefold()
         if tools := self._tools.get(key, ()):
@@ -140,7 +140,20 @@ class Api:
     @cached_property
     def _endpoints(self) -> Mapping[str, Endpoint]:
         known = shipped.read()
-        return known if self._operations is None else endpoints(self._operations, known)
+        if self._operations is None:
+            return known
+        # A document that calls a known write a list does not make it one.
+        return {
+            key: replace(e, effect=effect_of(known[key])) if key in known else e
+            for key, e in endpoints(self._operations, known).items()
+        }
+
+    @cached_property
+    def search(self) -> Search:
+        """The search over everything, its index built at the first question."""
+        from cipp_mcp.catalog.search import Search
+
+        return Search(self.documents())
 
     @cached_property
     def _tools(self) -> Mapping[str, tuple[str, ...]]:
@@ -153,10 +166,6 @@ class Api:
         return found
 
     @cached_property
-    def _formerly(self) -> frozenset[str]:
-        return frozenset(old for a in self._catalog for old in a.formerly)
-
-    @cached_property
     def _graph_denies(self) -> tuple[str, ...]:
         return next((a.denies for a in self._catalog if a.path.casefold() == _REVIEWED_GRAPH and a.denies), ())
 
@@ -164,54 +173,3 @@ class Api:
         names = {e.key: e.name for e in self._endpoints.values()} | {n: n for n in self._catalog.actions}
         near = [names[k] for k in difflib.get_close_matches(key[:64], names, n=3, cutoff=0.5)]
         return f"Nearest: {', '.join(near)}." if near else "find_action finds one by words."
-
-
-async def load(
-    catalog: Catalog, *, given: bytes | None = None, instance: Fetch | None = None, portal: Fetch | None = None
-) -> Api:
-    """The API from the first source that has a usable document; the shipped catalogue needs none.
-
-    Args:
-        given: what `--openapi` named; the operator wants exactly this one, so nothing else is asked.
-        instance, portal: asked in this order.
-    """
-    notices: list[str] = []
-    if given is not None:
-        return _read(catalog, given, "file", notices) or Api(catalog, notices=notices)
-    for source, fetch in (("instance", instance), ("portal", portal)):
-        document = await fetch() if fetch is not None else None
-        if document is not None and (made := _read(catalog, document, source, notices)) is not None:
-            return made
-    return Api(catalog, notices=notices)
-
-
-def _read(catalog: Catalog, document: bytes, source: str, notices: list[str]) -> Api | None:
-    try:
-        return Api(catalog, openapi.operations(document), source=source, notices=notices)
-    except (SettingsError, RecursionError) as error:
-        why = error.message if isinstance(error, SettingsError) else "The document is nested too deeply."
-        notices.append(f"The OpenAPI document of the {source} is not used: {why} The shipped catalogue is used.")
-        return None
-
-
-@dataclass(frozen=True)
-class WholeCatalog(Catalog):
-    """The reviewed catalog, in which every other operation of the API can be got by its endpoint's name too."""
-
-    @classmethod
-    def over(cls, catalog: Catalog) -> WholeCatalog:
-        return cls(catalog.actions, catalog.groups, catalog.kinds, catalog.digest)
-
-    @cached_property
-    def _api(self) -> Api:
-        return Api(Catalog(self.actions, self.groups, self.kinds, self.digest))
-
-    @cached_property
-    def search(self) -> Search:
-        """The search over everything, its index built at the first question."""
-        from cipp_mcp.catalog.search import Search
-
-        return Search(self._api.documents())
-
-    def get(self, name: str) -> Action:
-        return self._api.get(name)

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, defer_build=True)
 
 
 class Effect(StrEnum):
@@ -31,7 +31,7 @@ class Effect(StrEnum):
 
     @property
     def strength(self) -> int:
-        return list(Effect).index(self)
+        return _STRENGTH[self]
 
     @property
     def asks(self) -> bool:
@@ -42,6 +42,9 @@ class Effect(StrEnum):
     def types_name(self) -> bool:
         """The person types the target's name instead of `yes`."""
         return self in {Effect.DESTROY, Effect.GOVERN}
+
+
+_STRENGTH = {effect: n for n, effect in enumerate(Effect)}
 
 
 class When(Model):

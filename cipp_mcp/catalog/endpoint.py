@@ -19,7 +19,7 @@ from cipp_mcp.catalog.openapi import Operation
 MOST_NAMES = 300
 MOST_INSIDE = 12
 _PATH = re.compile(r"/api/([A-Za-z][A-Za-z0-9_]{1,99})")
-_NAME = re.compile(r"[^\s.\[\]]+")
+_NAME = re.compile(r"[A-Za-z0-9_$@:-]{1,80}")
 _TENANT = re.compile(
     r"(selected|excluded|assigned)?tenants?|tenantfilter|tenantid|customerid|defaultdomainname|tenantdomain", re.IGNORECASE
 )
@@ -98,7 +98,7 @@ def endpoints(operations: Mapping[str, Operation], shipped: Mapping[str, Endpoin
         known = shipped.get(made.key)
         if known is not None and known.method != made.method:
             # One path, two methods, one listed: the word of the stricter holds, the places are the document's.
-            known = replace(known, names=(), sends={})
+            known = replace(known, sends={})
         found.setdefault(made.key, made if known is None else reviewed(made, known))
     return found
 
@@ -122,19 +122,21 @@ def from_operation(operation: Operation) -> Endpoint | None:
 
 
 def reviewed(told: Endpoint, known: Endpoint) -> Endpoint:
-    """The document's facts with the review's: never weaker than it."""
-    marked = {n.place: n for n in known.names if n.mark}
-    names = tuple(marked.get(n.place, n) for n in told.names)
-    added = tuple(n for place, n in marked.items() if place not in {n.place for n in told.names})
-    return replace(
-        known,
-        role=told.role or known.role,
-        method=told.method,
-        names=names + added,
-        any_tenant=told.any_tenant,
-        all_tenants=known.all_tenants,
-        effect=known.effect,
-    )
+    """The document's facts with the review's: never weaker than it.
+
+    CIPP reads a name in any letter case and from either side, so a mark holds for the name however a document writes it.
+    """
+    marked = {n.name.casefold(): n for n in known.names if n.mark}
+    names = tuple(_marked(n, marked.get(n.name.casefold())) for n in told.names)
+    there = {n.name.casefold() for n in told.names}
+    added = tuple(n for name, n in marked.items() if name not in there) if told.method == known.method else ()
+    return replace(known, role=told.role or known.role, method=told.method, names=names + added, any_tenant=told.any_tenant)
+
+
+def _marked(told: Name, known: Name | None) -> Name:
+    if known is None:
+        return told
+    return known if known.place == told.place else replace(told, mark=known.mark)
 
 
 def is_tenant(name: str) -> bool:

@@ -1,15 +1,15 @@
 """Action -> the JSON Schema that is listed, and the check that enforces it.
 
-What is listed is carried in every turn of a model, so what holds for every tool (no text or list is empty; ids and
-UPNs have no character that bends an address) is enforced everywhere, said once in the server's instructions and left
-out of the listing. The few rules that a schema cannot say without top-level combinators stand in the description.
-All problems come back in one error. Nothing may be converted, guessed or dropped here.
+What is listed is carried in every turn of a model, so what holds for every tool (no text or list is empty; which characters
+no id has) is enforced everywhere, said once in the server's instructions and left out of the listing. The few rules that a
+schema cannot say without top-level combinators stand in the description. All problems come back in one error. Nothing may be
+converted, guessed or dropped here.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from types import MappingProxyType
 from typing import Any
 
@@ -18,10 +18,10 @@ from cipp_mcp.catalog.action import Action, ActionField, Encoding
 from cipp_mcp.catalog.effect import When
 from cipp_mcp.catalog.formats import UNSEEN
 from cipp_mcp.catalog.graphpath import denied
+from cipp_mcp.catalog.options import option_problems
 from cipp_mcp.catalog.problems import sentence
 from cipp_mcp.errors import InvalidArguments
 
-OPTION_NAMES = ("timeout", "batch_size", "batch_interval")
 MOST_TARGETS = 25
 LONGEST_TEXT = 100_000
 _VARIABLE = re.compile(r"%[A-Za-z0-9_.-]+%")
@@ -48,7 +48,8 @@ def _schema(action: Action, of: Callable[[ActionField], dict[str, Any]]) -> dict
     listed: dict[str, Any] = {"type": "object", "properties": properties}
     if required := [f.name for f in action.fields if f.required]:
         listed["required"] = required
-    return {**listed, "additionalProperties": False}
+    listed["additionalProperties"] = False
+    return listed
 
 
 def description(action: Action) -> str:
@@ -77,9 +78,23 @@ def _asking(action: Action, *, short: bool = False) -> list[str]:
     others = [r for r in asking if r.argument not in given]
     by = {a: [c for c, e in m.items() if e.asks] for a, m in action.by.items()}
     if short:
-        return [*given, *(w for r in others for w in _named(r)), *(c for choices in by.values() for c in choices)]
+        return [
+            *_by_first_word(given, action),
+            *(w for r in others for w in _named(r)),
+            *(c for choices in by.values() for c in choices),
+        ]
     cases = [f"{' or '.join(given)} is given"] if given else []
     return cases + [str(r) for r in others] + [f"{a} is {' or '.join(choices)}" for a, choices in by.items()]
+
+
+def _by_first_word(names: Sequence[str], action: Action) -> list[str]:
+    """`remove_*` for all the arguments that begin so, where none of them is missing."""
+    short: dict[str, None] = {}
+    for name in names:
+        word = f"{name.partition('_')[0]}_"
+        alike = [f.name for f in action.fields if f.name.startswith(word)]
+        short[f"{word}*" if len(alike) > 1 and set(alike) <= set(names) else name] = None
+    return list(short)
 
 
 def _needs(action: Action) -> Iterator[str]:
@@ -113,7 +128,7 @@ def _or(words: Sequence[str]) -> str:
     return _and(words, "or")
 
 
-def check(action: Action, given: Any, *, bounds: Mapping[str, float]) -> tuple[Arguments, Mapping[str, float]]:
+def check(action: Action, given: Any, *, bounds: Mapping[str, float]) -> tuple[Arguments, Mapping[str, Any]]:
     """The checked arguments with defaults filled in (without `confirm` and options), and the request options.
 
     Args:
@@ -132,10 +147,23 @@ def check(action: Action, given: Any, *, bounds: Mapping[str, float]) -> tuple[A
     problems += [p for r in action.rules if (p := r.problem(filled)) and not problems]
     options = given.get("request_options") or {}
     if isinstance(options, Mapping):
-        problems += _option_problems(options, bounds)
+        problems += option_problems(options, bounds, shapes=action.gives_rows)
     if problems:
         raise InvalidArguments(list(dict.fromkeys(problems)))
     return MappingProxyType(filled), MappingProxyType(dict(options))
+
+
+def check_part(action: Action, given: Any) -> Arguments:
+    """Some of a tool's arguments as they are, for questions about a call that nobody makes: what is missing is no problem.
+
+    Raises:
+        InvalidArguments: what is there breaks the schema.
+    """
+    if not isinstance(given, Mapping):
+        raise InvalidArguments(["The arguments must be one JSON object."])
+    if problems := _schema_problems(action, given, whole=False):
+        raise InvalidArguments(problems)
+    return given
 
 
 def _property(f: ActionField) -> dict[str, Any]:
@@ -146,9 +174,9 @@ def _property(f: ActionField) -> dict[str, Any]:
         one["format"] = "date" if f.encoding is Encoding.YYYYMMDD else "date-time"
     if f.format:
         one["format"] = f.format
-    elif f.pattern:
+    if f.pattern and f.format != "uuid":
         one["pattern"] = f.pattern
-    elif f.type == "text" and not f.optional:
+    elif not f.format and f.type == "text" and not f.optional:
         one["minLength"] = 1
     if f.least is not None:
         one["minimum"] = f.least
@@ -163,18 +191,21 @@ def _property(f: ActionField) -> dict[str, Any]:
 
 
 def _listed(f: ActionField) -> dict[str, Any]:
-    """The property without what is said once for all tools: that no text and no list is empty."""
-    return _short(_property(f))
+    """The property without what is said once for all tools: that nothing is empty, and which characters no id has."""
+    return _short(_property(f), {"minLength", "minItems", *(["enum"] if f.unlisted else [])})
 
 
-def _short(one: Mapping[str, Any]) -> dict[str, Any]:
+def _short(one: Mapping[str, Any], left_out: Set[str]) -> dict[str, Any]:
     short: dict[str, Any] = {}
     for key, value in one.items():
         if key == "items":
-            short[key] = _short(value)
+            short[key] = _short(value, left_out)
         elif key == "anyOf":
-            short[key] = [_short(v) for v in value]
-        elif key not in {"minLength", "minItems"}:
+            short[key] = [_short(v, left_out) for v in value]
+        elif key == "pattern":
+            if "format" not in one:
+                short[key] = formats.listed(value)
+        elif key not in left_out:
             short[key] = value
     return short
 
@@ -199,10 +230,11 @@ def _validator(action: Action) -> Any:
     return made
 
 
-def _schema_problems(action: Action, given: Mapping[str, Any]) -> list[str]:
+def _schema_problems(action: Action, given: Mapping[str, Any], *, whole: bool = True) -> list[str]:
     from jsonschema.exceptions import ValidationError as SchemaError
 
-    found: list[SchemaError] = list(_validator(action).iter_errors(dict(given)))
+    broken: list[SchemaError] = list(_validator(action).iter_errors(dict(given)))
+    found = [e for e in broken if whole or e.validator != "required"]
     return [sentence(action, e) for e in sorted(found, key=lambda e: [str(p) for p in e.absolute_path])]
 
 
@@ -234,20 +266,3 @@ def _texts(value: Any, depth: int = 0) -> Any:
     elif depth < 64 and isinstance(value, list | tuple):
         for inner in value:
             yield from _texts(inner, depth + 1)
-
-
-def _option_problems(options: Mapping[str, Any], bounds: Mapping[str, float]) -> list[str]:
-    """A call may be more patient with CIPP than the operator asks, never less: shorter, smaller, slower."""
-    problems = []
-    for name, value in options.items():
-        if name not in OPTION_NAMES:
-            problems.append(f"request_options has no {str(name)[:48]!r}; it takes {', '.join(OPTION_NAMES)}.")
-        elif isinstance(value, bool) or not isinstance(value, int | float):
-            problems.append(f"request_options.{name} must be a number.")
-        elif name == "batch_interval" and not bounds[name] <= value <= 60:
-            problems.append(f"request_options.batch_interval must be {bounds[name]:g} (the operator's value) to 60 seconds.")
-        elif name != "batch_interval" and not 0 < value <= bounds[name]:
-            problems.append(f"request_options.{name} must be above 0 and at most {bounds[name]:g}, the operator's value.")
-        elif name == "batch_size" and value != int(value):
-            problems.append("request_options.batch_size must be a whole number.")
-    return problems

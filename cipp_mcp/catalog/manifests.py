@@ -15,10 +15,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-import tomli  # the standard library's parser, compiled: every start reads all manifests
 from pydantic import ValidationError
 
-from cipp_mcp.catalog.action import Action, Kind
+from cipp_mcp.catalog import parsed
+from cipp_mcp.catalog.action import Action
+from cipp_mcp.catalog.kind import Kind
+from cipp_mcp.catalog.parsed import ABOUT
 from cipp_mcp.errors import ManifestError, UnknownAction
 
 OWN = "own"
@@ -61,6 +63,10 @@ class Catalog:
     def _formerly(self) -> dict[str, str]:
         return {old: a.name for a in self for old in a.formerly}
 
+    def has(self, name: str) -> bool:
+        """Whether an action has, or had, that name."""
+        return name in self.actions or name in self._formerly
+
     def get(self, name: str) -> Action:
         """The action of that (or that former) name.
 
@@ -91,7 +97,7 @@ def tool_names() -> list[str]:
     """The names of all shipped tools, from the folder listing alone."""
     shipped = shipped_folder()
     files = [*shipped.glob("actions/*/*.toml"), *(shipped / OWN).glob("*.toml")]
-    return sorted(file.stem for file in files if file.name != "_group.toml")
+    return sorted(file.stem for file in files if file.name != ABOUT)
 
 
 def load(folder: Path | None = None) -> Catalog:
@@ -100,54 +106,45 @@ def load(folder: Path | None = None) -> Catalog:
     Raises:
         ManifestError: the first file that breaks the grammar, and where.
     """
-    folder = folder or shipped_folder()
-    shared = _read(folder / "fields.toml")
-    kinds = {name: _build(folder / "kinds.toml", Kind, raw) for name, raw in _read(folder / "kinds.toml").items()}
+    copy = parsed.beside_bytecode() if folder is None else None
+    documents = parsed.documents(folder or shipped_folder(), copy)
+    shared, by_kind = documents.pop("fields.toml"), documents.pop("kinds.toml")
+    kinds = {name: _build("kinds.toml", Kind, raw) for name, raw in by_kind.items()}
     if lost := sorted(k.otherwise for k in kinds.values() if k.otherwise and k.otherwise not in kinds):
         raise ManifestError(f"kinds.toml: otherwise names {lost[0]}, which it does not have.")
     groups: dict[str, Group] = {}
     actions: dict[str, Action] = {}
-    own = [folder / OWN] if (folder / OWN).is_dir() else []
-    for place in sorted(p for p in (folder / "actions").iterdir() if p.is_dir()) + own:
-        about = _read(place / "_group.toml")
-        groups[place.name] = Group(place.name, str(about.get("title", place.name)), str(about.get("summary", "")))
-        for file in sorted(place.glob("*.toml")):
-            if file.name != "_group.toml":
-                actions[file.stem] = _action(file, shared, kinds)
+    for place, raw in documents.items():
+        group, name = place.split("/")[-2:]
+        if name == ABOUT:
+            groups[group] = Group(group, str(raw.get("title", group)), str(raw.get("summary", "")))
+        else:
+            tool = name.removesuffix(".toml")
+            actions[tool] = _action(group, tool, raw, shared, kinds)
     whole = hashlib.sha256(json.dumps({n: a.digest for n, a in actions.items()}, sort_keys=True).encode())
     return Catalog(actions, groups, kinds, whole.hexdigest())
 
 
-def _action(file: Path, shared: Mapping[str, Any], kinds: Mapping[str, Kind]) -> Action:
-    raw = _read(file)
+def _action(group: str, tool: str, raw: dict[str, Any], shared: Mapping[str, Any], kinds: Mapping[str, Kind]) -> Action:
     fields = []
     for name, given in raw.get("fields", {}).items():
         used = given.pop("use", None)
         if used is not None and used not in shared:
-            raise ManifestError(f"{file.name}: {name} uses {used}, which fields.toml does not have.")
+            raise ManifestError(f"{tool}.toml: {name} uses {used}, which fields.toml does not have.")
         fields.append({"name": name, **(shared[used] if used else {}), **given})
     raw["fields"] = fields
     digest = hashlib.sha256(json.dumps(raw, sort_keys=True, default=str).encode()).hexdigest()
-    action = _build(file, Action, {"name": file.stem, "group": file.parent.name, **raw, "digest": digest})
+    action = _build(f"{group}/{tool}.toml", Action, {"name": tool, "group": group, **raw, "digest": digest})
     for f in action.fields:
         if f.kind and f.kind != "tenant" and f.kind not in kinds:
-            raise ManifestError(f"{file.name}: {f.name} names a {f.kind}, which kinds.toml does not have.")
+            raise ManifestError(f"{tool}.toml: {f.name} names a {f.kind}, which kinds.toml does not have.")
     return action
 
 
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        return tomli.loads(file.read_text(encoding="utf-8"))
-    except OSError:
-        raise ManifestError(f"The manifest {file.name} in {file.parent.name} cannot be read.") from None
-    except (tomli.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ManifestError(f"{file.parent.name}/{file.name} is not TOML: {error}.") from None
-
-
-def _build(file: Path, model: type[_M], raw: Mapping[str, Any]) -> _M:
+def _build(place: str, model: type[_M], raw: Mapping[str, Any]) -> _M:
     try:
         return model.model_validate(raw)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise ManifestError(f"{file.parent.name}/{file.name}: {where}: {first['msg']}.") from None
+        raise ManifestError(f"{place}: {where}: {first['msg']}.") from None

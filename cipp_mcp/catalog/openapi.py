@@ -8,6 +8,7 @@ to them (effect, words, read-back) cannot be read from a document. No network an
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,13 +16,15 @@ from typing import Any
 from cipp_mcp.errors import SettingsError
 
 MOST_BYTES = 32 * 2**20
-MOST_OPERATIONS = 20_000
+MOST_OPERATIONS = 5_000
 MOST_NAMES = 4_000  # of one operation
-MOST_NAMES_IN_ALL = 500_000
+MOST_NAMES_IN_ALL = 100_000
 DEEPEST = 16
 LONGEST_NAME = 200
+LONGEST_CHOICE = 48  # a longer one is no value but a text, and choices are shown
 _METHODS = ("get", "post", "put", "patch", "delete")
 _WORDS = {"string": "text", "boolean": "flag", "integer": "number", "number": "number", "object": "object"}
+_ROLE = re.compile(r"[A-Za-z]{1,40}(\.[A-Za-z]{1,40}){0,3}")
 _HINT = "Give CIPP's openapi.json (Config/openapi.json of CIPP-API) in JSON form."
 
 
@@ -130,7 +133,7 @@ class _Reader:
         return Operation(
             method,
             path,
-            str(role) if _is_name(role) else "",
+            str(role) if isinstance(role, str) and _ROLE.fullmatch(role) else "",
             {p: t for p, t in types.items() if p.startswith("query.")},
             {p: t for p, t in types.items() if p.startswith("body")},
             frozenset(required),
@@ -237,5 +240,7 @@ def _properties(schema: Mapping[str, Any]) -> Mapping[str, Any]:
 def _enum(schema: Mapping[str, Any]) -> tuple[str | int, ...]:
     listed = schema.get("enum")
     if not isinstance(listed, list):
+        return ()
+    if any(isinstance(v, str) and len(v) > LONGEST_CHOICE for v in listed):
         return ()
     return tuple(v for v in listed[:MOST_NAMES] if (isinstance(v, int) and not isinstance(v, bool)) or _is_name(v))

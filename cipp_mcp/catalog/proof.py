@@ -104,6 +104,7 @@ class Follow(Model):
     """Where the job of queued work is seen, and how its end reads.
 
     Attributes:
+        when: only these calls queue a job.
         read, send: the list of jobs, as in `Verify`.
         row: what a job of this operation looks like; `{id}` and `{name}` stand for the target's.
         key: the field that tells jobs apart; one that was there before the call is not ours.
@@ -111,6 +112,7 @@ class Follow(Model):
         steps, steps_send, steps_texts: the read of one job's steps (`$key`'s name stands for it), and where their texts are.
     """
 
+    when: When | None = None
     read: str
     send: Mapping[str, str] = Field(default_factory=dict)
     row: Mapping[str, Any]
@@ -125,4 +127,5 @@ class Follow(Model):
     @property
     def accepted(self) -> Verify:
         """The read that shows that a job of this operation exists."""
-        return Verify(read=self.read, send=self.send, expect=(Expect.model_validate({"row": self.row, "fresh": self.key}),))
+        expect = Expect.model_validate({"row": self.row, "fresh": self.key})
+        return Verify(job=True, read=self.read, send=self.send, expect=(expect,))

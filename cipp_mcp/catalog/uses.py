@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from cipp_mcp.catalog.action import Action, ActionField, Encoding, Kind
+from cipp_mcp.catalog.action import Action, ActionField, Encoding
+from cipp_mcp.catalog.kind import Kind
 from cipp_mcp.catalog.manifests import Catalog
 
 OWN_READS: Mapping[str, tuple[str, ...]] = {

@@ -23,8 +23,9 @@ class Client:
         holder: the member of its file under which the servers stand.
         typed: whether an entry says that it is a stdio server.
         comments: whether its file may hold comments.
-        lean: whether it lists too few tools for our whole list (VS Code: 128 for a request).
+        lean: whether it lists too few tools for our whole list.
         after: what the person does when the file is written.
+        most: tools that it takes for one request; 0 where no bound is known.
     """
 
     id: str
@@ -34,6 +35,7 @@ class Client:
     comments: bool
     lean: bool
     after: str
+    most: int = 0
 
 
 CLIENTS: Mapping[str, Client] = {
@@ -41,7 +43,9 @@ CLIENTS: Mapping[str, Client] = {
     for c in (
         Client("claude-desktop", "Claude Desktop", "mcpServers", False, False, False, "Quit Claude Desktop and start it again."),
         Client("claude-code", "Claude Code", "mcpServers", True, False, False, "Start a new session of Claude Code."),
-        Client("vscode", "VS Code", "servers", True, True, True, "Reload VS Code's window and start the server in mcp.json."),
+        Client(
+            "vscode", "VS Code", "servers", True, True, True, "Reload VS Code's window and start the server in mcp.json.", 128
+        ),
         Client(
             "cursor",
             "Cursor",

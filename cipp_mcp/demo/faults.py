@@ -10,7 +10,7 @@ Faults that do not live on this wire (a killed server, a full disk, a changed ta
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -33,7 +33,7 @@ class Fault:
     retry_after: str | None = None  # the header as it stands; None leaves it out
     text: str | None = None
     body: Any = None
-    count: int = 1  # how many tenants fail, how many rows fit a page
+    count: int = 1  # how many tenants fail, how many rows fit a page or come in all
 
 
 # ---------------------------------------------------------------------------------------- what can be sent
@@ -52,6 +52,7 @@ class Http:
     headers: tuple[tuple[str, str], ...] = ()
     claimed_length: int | None = None  # a Content-Length that is not the truth
     drip: float | None = None  # seconds in all, over which the body leaves byte by byte
+    parts: Iterable[bytes] = ()  # what follows the body, made while it leaves
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from cipp_mcp.demo import access
-from cipp_mcp.demo.answers import endpoints
-from cipp_mcp.demo.dialect import Abort, Call, GraphError, Reply
+from cipp_mcp.demo import access, contract
+from cipp_mcp.demo.answers import endpoints, named
+from cipp_mcp.demo.dialect import Abort, Call, Endpoint, GraphError, Reply
 from cipp_mcp.demo.faults import Faults, Http, Move
 from cipp_mcp.demo.misbehaviour import HTML, KINDS, SIGN_IN, encode
 from cipp_mcp.demo.world import World, stable_id
@@ -54,11 +54,19 @@ class Turn:
 
 @dataclass
 class Front:
+    """The front of one box.
+
+    Attributes:
+        newer: functions of a CIPP that has more than this one; with them it also answers with its OpenAPI document,
+            which CIPP 10.8.2 does not do yet.
+    """
+
     world: World
     faults: Faults
     role: access.Role = "admin"
     enforce_rate: bool = True
     token_life: float = 3599
+    newer: Mapping[str, Endpoint] | None = None
     received: list[Received] = field(default_factory=list)
     # What went wrong in the demo itself; a test may assert that this stays empty.
     errors: list[BaseException] = field(default_factory=list)
@@ -67,6 +75,9 @@ class Front:
 
     def __post_init__(self) -> None:
         self._endpoints = endpoints()
+        if self.newer is not None:
+            told = contract.answering({**named(), **self.newer})
+            self._endpoints |= {name.lower(): endpoint for name, endpoint in {**self.newer, **told}.items()}
         client = self.world.table("settings")["api_client"]
         self.tenant_id = str(client["tenant_id"])
         self.client_id = str(client["client_id"])
@@ -185,7 +196,7 @@ class Front:
                 return endpoint.run(call)
             except Abort:
                 return Reply(None, 204)
-            except (GraphError, ValueError) as refusal:
+            except (GraphError, ValueError, OverflowError) as refusal:
                 return Reply(str(refusal), 500)
             except Exception as mistake:
                 self.errors.append(mistake)

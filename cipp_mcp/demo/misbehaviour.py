@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 from cipp_mcp.demo.dialect import Reply
@@ -97,6 +98,20 @@ def _stale(fault: Fault, reply: Reply, tenants: Sequence[str]) -> list[Move]:
 def _next_page(fault: Fault, reply: Reply, tenants: Sequence[str]) -> list[Move]:
     link = fault.text or "https://graph.microsoft.com/beta/users?$skiptoken=demo"
     return [encode(Reply({"Results": _rows(reply)[: fault.count], "Metadata": {"nextLink": link}}))]
+
+
+def _many(fault: Fault, reply: Reply, tenants: Sequence[str]) -> list[Move]:
+    """The rows again and again, each with an id and names of its own, made while they leave."""
+    rows = _rows(reply) if fault.body is None else fault.body
+
+    def row(n: int) -> str:
+        given = rows[n % len(rows)]
+        own = {"id": f"00000000-0000-4000-8000-{n:012}", "userPrincipalName": f"user{n}@fabrikam.example"}
+        return json.dumps({**given, **{k: v for k, v in own.items() if k in given}}, ensure_ascii=False)
+
+    parts = (",".join(map(row, range(at, min(at + 500, fault.count)))).encode() for at in range(0, fault.count, 500))
+    ends = (b"[", b"]") if not isinstance(reply.body, dict) else (b'{"Results": [', b'], "Metadata": {}}')
+    return [Http(200, ends[0], parts=chain((part if n == 0 else b"," + part for n, part in enumerate(parts)), ends[1:]))]
 
 
 def _truncated(fault: Fault, reply: Reply, tenants: Sequence[str]) -> list[Move]:
@@ -198,6 +213,7 @@ KINDS: dict[str, Kind] = {
     "tenant_errors": Kind("F30", "done", _tenant_errors),
     "stale_rows": Kind("F31", "done", _stale),
     "next_page": Kind("F31", "done", _next_page),
+    "many": Kind("", "done", _many),
     "malformed": Kind("F32", "done", _malformed),
     "truncated": Kind("F32", "done", _truncated),
     "wrong_length": Kind("F32", "done", _wrong_length),

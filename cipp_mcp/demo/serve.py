@@ -7,6 +7,7 @@ and time are dealt with here; what a request means is decided in front.py and be
 from __future__ import annotations
 
 import socket
+from collections.abc import Mapping
 from datetime import datetime
 from types import TracebackType
 from typing import Self
@@ -17,6 +18,7 @@ from anyio.abc import SocketAttribute, SocketStream, TaskStatus
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from cipp_mcp.demo.access import Role
+from cipp_mcp.demo.dialect import Endpoint
 from cipp_mcp.demo.faults import Close, Cut, Faults, Http, Move, Wait
 from cipp_mcp.demo.front import LARGEST_BODY, Front, Received
 from cipp_mcp.demo.world import World
@@ -34,11 +36,12 @@ class Box:
         start: datetime | None = None,
         enforce_rate: bool = True,
         token_life: float = 3599,
+        newer: Mapping[str, Endpoint] | None = None,
         port: int = 0,
     ) -> None:
         self.world = World.fresh(start)
         self.faults = Faults(refuse=self._refuse)
-        self.front = Front(self.world, self.faults, role, enforce_rate=enforce_rate, token_life=token_life)
+        self.front = Front(self.world, self.faults, role, enforce_rate=enforce_rate, token_life=token_life, newer=newer)
         self.most_in_flight = 0
         self.port = port
         self._in_flight = 0
@@ -56,10 +59,11 @@ class Box:
         start: datetime | None = None,
         enforce_rate: bool = True,
         token_life: float = 3599,
+        newer: Mapping[str, Endpoint] | None = None,
         port: int = 0,
     ) -> Self:
-        """Start, and return when it listens. `port` 0 takes a free one."""
-        box = cls(role, start=start, enforce_rate=enforce_rate, token_life=token_life, port=port)
+        """Start, and return when it listens. `port` 0 takes a free one; `newer` as in `Front`."""
+        box = cls(role, start=start, enforce_rate=enforce_rate, token_life=token_life, newer=newer, port=port)
         box._portal = box._runner.__enter__()
         try:
             _, box.port = box._portal.start_task(box._serve)
@@ -255,7 +259,7 @@ class Box:
     async def _reply(self, stream: SocketStream, parser: h11.Connection, move: Http) -> bool:
         length = len(move.body) if move.claimed_length is None else move.claimed_length
         headers = [("Server", "Kestrel"), *move.headers]
-        if move.status != 204:
+        if move.status != 204 and not move.parts:
             headers.append(("Content-Length", str(length)))
         if move.content_type is not None:
             headers.append(("Content-Type", move.content_type))
@@ -264,8 +268,10 @@ class Box:
             await stream.send(head + move.body)
             return False
         if move.drip is None:
-            rest = parser.send(h11.Data(data=move.body)) or b""
-            await stream.send(head + rest + (parser.send(h11.EndOfMessage()) or b""))
+            await stream.send(head + (parser.send(h11.Data(data=move.body)) or b""))
+            for part in move.parts:
+                await self._send(stream, parser, h11.Data(data=part))
+            await self._send(stream, parser, h11.EndOfMessage())
             return True
         await stream.send(head)
         step = max(1, len(move.body) // 64)

@@ -42,6 +42,11 @@ class Effect:
     target_name: str
     detail: str
 
+    def __str__(self) -> str:
+        what = f" ({self.detail})" if self.detail else ""
+        target = f"{self.target_type} {self.target_name or self.target_id}"
+        return f"{self.number}. {self.endpoint}: {self.verb} {target}{what} in {self.tenant}"
+
 
 @dataclass
 class State:

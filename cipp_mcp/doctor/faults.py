@@ -56,7 +56,7 @@ _ROWS = (
     Fault(
         "dns",
         "\"cannot be found in DNS\"",
-        "The name {host} cannot be found in DNS.",
+        "{host} cannot be found in DNS.",
         "Check {variable} for a typing error; then DNS and the network (VPN).",
     ),
     Fault(
@@ -203,13 +203,13 @@ _ROWS = (
     Fault(
         "clock",
         "Times that make no sense, plans that expire at once",
-        "This computer's clock is {off} from CIPP's.",
+        "Compared with CIPP's, this computer's clock is {off}.",
         "Set the clock by the network (time synchronisation), then try again.",
     ),
     Fault(
         "cold_start",
         "The first call takes long, the next ones do not",
-        "The first answer took {seconds} s: CIPP was asleep.",
+        "The first answer took {seconds} seconds: CIPP was asleep.",
         "Nothing to do; the first call after a pause may be slow. If it times out, raise CIPP_TIMEOUT.",
         "warning",
     ),
@@ -270,17 +270,24 @@ SIGN_IN_CODES: Mapping[int, str] = {
 
 _ANYTHING: Mapping[str, str] = {
     "host": "the host", "variable": "CIPP_API_URL", "issuer": "", "proxy": "its name", "kind": "refused, or none in time",
-    "code": "AADSTS…", "scope": "api://<client id>", "message": "The sign-in failed in another way.", "how": "",
+    "code": "AADSTS…", "scope": "api://<client id>", "message": "it did not come in time, or broke off.", "how": "",
     "hint": "Do what the sentence says; a proxy's sign-in page and a wrong CIPP_TOKEN_URL are frequent causes.",
-    "role": "of the API client", "count": "some", "total": "all", "tools": "doctor names them", "endpoint": "an endpoint",
-    "lacks": "those that doctor names", "found": "its version, or a missing endpoint", "wanted": "10.8", "off": "minutes",
+    "role": "of the API client", "count": "some", "total": "the", "tools": "doctor names them", "endpoint": "an endpoint",
+    "lacks": "those that doctor names", "found": "its version, or a missing endpoint", "wanted": "10.8",
+    "off": "minutes ahead or behind",
     "seconds": "many", "status": "the status", "needs": "those that `cipp-mcp doctor` prints", "file": "the file",
     "form": "with or without `/api`",
 }  # fmt: skip
+_IN_ROW: Mapping[str, Mapping[str, str]] = {
+    "sign_in": {"message": "The sign-in failed in another way."},
+    "more_rights": {"role": "admin, for instance"},
+}
 
 
 def troubleshooting_rows() -> Iterable[tuple[str, str, str]]:
     """(how it shows, what it is, fix) of every fault and warning: the README's table."""
     for row in _ROWS:
         if row.level != "note":
-            yield row.shows, row.says.format_map(_ANYTHING), row.fix.format_map(_ANYTHING)
+            words = {**_ANYTHING, **_IN_ROW.get(row.id, {})}
+            says, fix = row.says.format_map(words), row.fix.format_map(words)
+            yield row.shows, says[:1].upper() + says[1:], fix

@@ -1,4 +1,4 @@
-"""Everything that is written about the tools and can be derived: reference pages, README blocks, the editor schema.
+"""Everything that is written about the product and can be derived: reference pages, README blocks, the editor schema.
 
 `files` says what a generated file must contain, `outdated` which one does not, and `rewrite` makes it so. Nothing here
 is typed by hand twice, and nothing of it is needed to serve.
@@ -14,7 +14,7 @@ from typing import Any
 
 from cipp_mcp.catalog.manifests import Catalog, load, shipped_folder
 from cipp_mcp.errors import SettingsError
-from cipp_mcp.handbook import pages, readme, schema
+from cipp_mcp.handbook import pages, readme, schema, troubleshooting
 
 COMMAND = "python -m cipp_mcp handbook"
 
@@ -39,6 +39,7 @@ def shared_fields() -> Mapping[str, Any]:
 def files(root: Path, catalog: Catalog) -> dict[Path, str]:
     """Generated file -> what it must contain; the README, of which only blocks are generated, is not among them."""
     made = {root / ".github" / "reference" / f"{name}.md": text for name, text in pages.pages(catalog).items()}
+    made[root / ".github" / "TROUBLESHOOTING.md"] = troubleshooting.page()
     described = schema.manifest_schema(shared_fields(), catalog.kinds)
     made[root / "manifests" / "manifest.schema.json"] = json.dumps(described, indent=1, ensure_ascii=False) + "\n"
     return made

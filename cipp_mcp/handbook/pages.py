@@ -7,9 +7,10 @@ from typing import Any
 
 from cipp_mcp.catalog import inputs
 from cipp_mcp.catalog.action import Action, ActionField, Encoding
+from cipp_mcp.catalog.doubt import Doubt
 from cipp_mcp.catalog.effect import Effect
 from cipp_mcp.catalog.manifests import Catalog
-from cipp_mcp.catalog.proof import Expect, Verify
+from cipp_mcp.catalog.proof import Expect, Follow, Verify
 
 _TYPES = {"flag": "true or false", "number": "whole number", "object": "object", "text": "text"}
 
@@ -49,6 +50,8 @@ def _tool(action: Action, catalog: Catalog) -> Iterator[str]:
         yield "- AllTenants: accepted"
     if action.settles == "later":
         yield "- Work: CIPP queues it"
+    if action.doubt is not None:
+        yield f"- Not said by CIPP: {'; '.join(_doubts(action.doubt))}"
     if action.strongest is not Effect.READ:
         yield f"- Read-back: {_read_back(action, catalog)}"
     if action.loses:
@@ -95,19 +98,33 @@ def who(action: Action) -> str:
     return f"a person when {' or '.join(cases)}{'; for the strongest case the name is typed' if typed else ''}"
 
 
+def _doubts(doubt: Doubt) -> Iterator[str]:
+    if doubt.empty:
+        yield "an empty list may mean that it could not read it"
+    if doubt.most:
+        yield f"that it cuts the list at {doubt.most} rows"
+    if doubt.parts:
+        yield f"that it leaves out {doubt.parts} that it cannot read"
+
+
 def _read_back(action: Action, catalog: Catalog) -> str:
-    if not action.verify:
-        return "none"
-    return "; ".join(_verified(v, action, catalog) for v in action.verify)
+    said = [_followed(action.follow)] if action.follow is not None else []
+    said += [_verified(v, action, catalog) for v in action.verify if v.read]
+    reasons = [f"none: {v.claimed}" for v in action.verify if v.claimed]
+    return "; ".join([*said, *(f"otherwise {reason}" if said else reason for reason in reasons)]) or "none"
+
+
+def _followed(follow: Follow) -> str:
+    when = f" when {follow.when}" if follow.when is not None else ""
+    return f"check_operation follows the job in `{follow.read}` to its end{when}"
 
 
 def _verified(verify: Verify, action: Action, catalog: Catalog) -> str:
-    if verify.claimed:
-        return f"none: {verify.claimed}"
     kinds = [catalog.kinds[f.kind] for f in action.fields if f.kind and f.kind in catalog.kinds]
     target = f"`{kinds[0].read}`" if kinds else "the target"
     read = target if verify.read == "target" else f"`{verify.read}`"
-    return f"{read} shows {', '.join(_expected(e) for e in verify.expect)}"
+    only = ", which tells that it is queued and no more" if verify.job else ""
+    return f"{read} shows {', '.join(_expected(e) for e in verify.expect)}{only}"
 
 
 def _expected(expect: Expect) -> str:
@@ -120,7 +137,8 @@ def _check(expect: Expect) -> str:
     if expect.gone:
         return "that it is gone"
     if expect.row is not None:
-        return f"a {'new ' if expect.fresh else ''}row with {_pairs(expect.row)}"
+        some = "a new" if expect.fresh else "a"
+        return f"{some if expect.listed else 'no'} row with {_pairs(expect.row)}"
     if expect.absent:
         return f"no {field}"
     if expect.moved:

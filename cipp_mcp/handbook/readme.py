@@ -1,8 +1,10 @@
-"""The README's generated blocks: tools by group, counts, settings. Only what stands between two markers is replaced."""
+"""The README's generated blocks: tools by group, counts, settings. Only what stands between two markers is replaced.
+
+The block `transcript` is a screen of `cipp-mcp demo`: only a run can make it, so the test that plays the demo does.
+"""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 
 from cipp_mcp import settings
@@ -18,18 +20,41 @@ def filled(text: str, catalog: Catalog) -> str:
         SettingsError: a marker is missing.
     """
     for name, block in BLOCKS.items():
-        begin, end = f"<!-- BEGIN {name} -->", f"<!-- END {name} -->"
-        for marker in (begin, end):
-            if text.count(marker) != 1:
-                raise SettingsError(
-                    f"README.md has {text.count(marker)} times the marker {marker}.", hint=f"Place {begin} and {end} once each."
-                )
-        found = re.search(rf"{re.escape(begin)}.*{re.escape(end)}", text, re.DOTALL)
-        if found is None:
-            raise SettingsError(f"README.md has {end} before {begin}.", hint="Put them in order.")
-        inside = f"{begin}\n{block(catalog)}\n{end}"
-        text = f"{text[: found.start()]}{inside}{text[found.end() :]}"
+        text = replaced(text, name, block(catalog))
     return text
+
+
+def replaced(text: str, name: str, inside: str) -> str:
+    """The text with one block filled.
+
+    Raises:
+        SettingsError: a marker is missing.
+    """
+    start, end = _between(text, name)
+    return f"{text[:start]}\n{inside}\n{text[end:]}"
+
+
+def block_of(text: str, name: str) -> str:
+    """What stands in a block.
+
+    Raises:
+        SettingsError: a marker is missing.
+    """
+    start, end = _between(text, name)
+    return text[start:end].strip("\n")
+
+
+def _between(text: str, name: str) -> tuple[int, int]:
+    begin, end = f"<!-- BEGIN {name} -->", f"<!-- END {name} -->"
+    for marker in (begin, end):
+        if text.count(marker) != 1:
+            raise SettingsError(
+                f"README.md has {text.count(marker)} times the marker {marker}.", hint=f"Place {begin} and {end} once each."
+            )
+    start, stop = text.index(begin) + len(begin), text.index(end)
+    if stop < start:
+        raise SettingsError(f"README.md has {end} before {begin}.", hint="Put them in order.")
+    return start, stop
 
 
 def tools(catalog: Catalog) -> str:

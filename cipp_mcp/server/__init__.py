@@ -15,9 +15,10 @@ from cipp_mcp.call.desk import Desk
 from cipp_mcp.call.guard.plan import YES_WITHIN
 from cipp_mcp.server.completion import Completions
 from cipp_mcp.server.ending import stop_when_told
+from cipp_mcp.server.guide import instructions
 from cipp_mcp.server.prompts import Prompts
 from cipp_mcp.server.resources import Resources
-from cipp_mcp.server.surface import INSTRUCTIONS, listed
+from cipp_mcp.server.surface import listed
 from cipp_mcp.server.tools import Tools
 from cipp_mcp.settings import Surface
 
@@ -34,13 +35,14 @@ def build(desk: Desk, *, ticket: str = "", surface: Surface = Surface.ALL, state
         ticket: a reference for every audit record, unless a call brings its own.
         state_key: seals request state; shared by workers that serve the same clients. None keeps it in this process.
     """
-    tools = Tools(desk, listed(desk.catalog, desk.policy, surface), ticket)
+    shown = listed(desk.catalog, desk.policy, surface)
+    tools = Tools(desk, shown, ticket)
     prompts, resources = Prompts(desk), Resources(desk)
     server: Server[Any] = Server(
         NAME,
         version=__version__,
         title="CIPP",
-        instructions=INSTRUCTIONS,
+        instructions=instructions(shown),
         cache_hints={method: CacheHint(LIST_IS_FRESH_FOR_MS, "private") for method in LISTS},
         on_list_tools=tools.list_tools,
         on_call_tool=tools.call_tool,

@@ -17,7 +17,9 @@ from mcp.shared.exceptions import MCPError
 
 from cipp_mcp.call import perform
 from cipp_mcp.call.desk import Caller, Desk, Session
+from cipp_mcp.call.stored import Shelf
 from cipp_mcp.call.text import clean, hidden_in
+from cipp_mcp.catalog.options import MOST_LIMIT
 from cipp_mcp.errors import CippMcpError
 from cipp_mcp.message import Word
 from cipp_mcp.server.ask import Context
@@ -110,11 +112,12 @@ class Completions:
 
     async def _read(self, domain: str, typed: str) -> tuple[list[Offer], bool] | None:
         """Users, and whether they are all; None when CIPP did not say."""
-        wanted = {"tenant_filter": domain}
+        shape = {"fields": ["userPrincipalName", "displayName"], "limit": MOST_LIMIT}
+        wanted: dict[str, Any] = {"tenant_filter": domain, "request_options": shape}
         if typed:
             wanted["graph_filter"] = f"startswith(userPrincipalName,'{typed}') or startswith(displayName,'{typed}')"
         # A session of its own: what is read here reaches no model, so it must not count as seen by one.
-        unseen = replace(self._desk, session=Session())
+        unseen = replace(self._desk, session=Session(), shelf=Shelf(self._desk.clock, most=0))
         outcome = await perform(unseen, "list_users", wanted, Caller(client="MCP completion"))
         rows: list[Mapping[str, Any]] = outcome.facts.get("items") or []
         whole = bool(outcome.facts.get("complete"))

@@ -26,24 +26,26 @@ WITHIN = 60.0
 Ledger = Callable[[], list[str]]
 
 
-def play(environment: Mapping[str, str], ledger: Ledger, *, answers_itself: bool) -> int:
+def play(environment: Mapping[str, str], ledger: Ledger, *, answers_itself: bool, connected: Callable[[], None]) -> int:
     """Play it; the exit code is 0 when everything that is shown really happened.
 
     Args:
         environment: settings that lead to the box.
         ledger: what really happened in the box so far.
         answers_itself: the demo client answers the plan instead of the viewer.
+        connected: called once the client has its server, before anything is shown.
     """
     answers_itself = answers_itself or not sys.stdin.isatty()
     with tempfile.TemporaryDirectory(prefix="cipp-mcp-demo-") as home:
-        return anyio.run(_Play({**os.environ, **environment, "CIPP_MCP_HOME": home}, ledger, answers_itself).run)
+        return anyio.run(_Play({**os.environ, **environment, "CIPP_MCP_HOME": home}, ledger, answers_itself, connected).run)
 
 
 class _Play:
-    def __init__(self, environment: dict[str, str], ledger: Ledger, answers_itself: bool) -> None:
+    def __init__(self, environment: dict[str, str], ledger: Ledger, answers_itself: bool, connected: Callable[[], None]) -> None:
         self.environment = environment
         self.ledger = ledger
         self.answers_itself = answers_itself
+        self.connected = connected
         self.client: Client
         self.before_yes: int | None = None
 
@@ -51,6 +53,7 @@ class _Play:
         server = StdioServerParameters(command=sys.executable, args=["-m", "cipp_mcp", "serve"], env=self.environment)
         with anyio.fail_after(WITHIN if self.answers_itself else None):
             async with Client(stdio_client(server), elicitation_callback=self.asked) as self.client:
+                self.connected()
                 self.title("An AI client connects", f"protocol {self.client.protocol_version}")
                 tools = (await self.client.list_tools()).tools
                 print(f"  {len(tools)} tools, for instance: {', '.join(tool.name for tool in tools[:4])} …")
@@ -106,8 +109,11 @@ class _Play:
         if self.answers_itself:
             print(f"    > {phrase}   (typed by the demo client's own elicitation, because nobody sits here)")
             return t.ElicitResult(action="accept", content={"phrase": phrase})
-        typed = await anyio.to_thread.run_sync(input, "    > ")
-        return t.ElicitResult(action="accept", content={"phrase": typed})
+        print("    > ", end="", flush=True)
+        if sys.platform != "win32":  # a thread that reads could not be left when Ctrl-C comes
+            await anyio.wait_readable(sys.stdin)
+        typed = await anyio.to_thread.run_sync(sys.stdin.readline)
+        return t.ElicitResult(action="accept", content={"phrase": typed.rstrip("\r\n")})
 
     async def audit(self) -> bool:
         self.title("Does the audit trail verify?")
@@ -122,7 +128,7 @@ class _Play:
     def farewell(self) -> None:
         self.title("To try it in Claude Desktop, paste this into claude_desktop_config.json")
         print(json.dumps({"mcpServers": {"cipp-demo": _entry(["serve", "--demo"])}}, indent=2))
-        self.title("With your own CIPP")
+        self.title("With your own CIPP, run `cipp-mcp setup`: it keeps the secret in the keyring. By hand it is")
         own = _entry(["serve"]) | {
             "env": {
                 "CIPP_API_URL": "https://YOUR-CIPP-API.azurewebsites.net",

@@ -1,6 +1,6 @@
 """What can be attached to a conversation by its address: tenants, a tenant, a user. JSON, read through the same walk.
 
-A kind of resource is one `Family`; stored results are one more of them. Nothing is listed that would need CIPP to list it.
+A kind of resource is one `Family`. Nothing is listed that would need CIPP to list it.
 """
 
 from __future__ import annotations
@@ -16,15 +16,18 @@ from mcp.shared.uri_template import UriTemplate
 
 from cipp_mcp.call import perform
 from cipp_mcp.call.desk import Caller, Desk
+from cipp_mcp.catalog.options import MOST_LIMIT
 from cipp_mcp.message import Outcome, Word
 from cipp_mcp.server.ask import Context
 from cipp_mcp.server.prompts import only_page
+from cipp_mcp.server.tools import JSON, principal_of
 
 log = logging.getLogger("cipp_mcp.server")
 
-JSON = "application/json"
 LONGEST = 2_000
-Read = Callable[[Desk, Mapping[str, str]], Awaitable[Outcome]]
+Read = Callable[[Desk, Mapping[str, str], Caller], Awaitable[Outcome]]
+ALL_THAT_FITS = {"limit": MOST_LIMIT}
+"""Whoever attaches a resource wants it as whole as it may be."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +57,17 @@ class Family:
 def through(tool: str, **arguments: str) -> Read:
     """A family that one read tool answers; `arguments` are its arguments by variable name."""
 
-    async def read(desk: Desk, given: Mapping[str, str]) -> Outcome:
+    async def read(desk: Desk, given: Mapping[str, str], caller: Caller) -> Outcome:
         wanted = {argument: given[variable] for argument, variable in arguments.items()}
-        return await perform(desk, tool, wanted, Caller(client="MCP resource"))
+        return await perform(desk, tool, {**wanted, "request_options": ALL_THAT_FITS}, caller)
 
     return read
+
+
+async def _rows(desk: Desk, given: Mapping[str, str], caller: Caller) -> Outcome:
+    """The rows of a list that was cut, from one of them on."""
+    cursor = f"{given['id']}.{given.get('offset', '0')}"
+    return await perform(desk, "read_more", {"cursor": cursor, "request_options": ALL_THAT_FITS}, caller)
 
 
 FAMILIES: tuple[Family, ...] = (
@@ -87,6 +96,14 @@ FAMILIES: tuple[Family, ...] = (
         through("get_user", tenant_filter="tenant", user_id="user"),
         needs="get_user",
         completes={"tenant": "tenant", "user": "user"},
+    ),
+    Family(
+        "cipp://results/{id}{?offset}",
+        "results",
+        "The rest of a list",
+        "Rows of a list that did not fit into its answer, from number offset on; kept for 15 minutes.",
+        _rows,
+        needs="read_more",
     ),
 )
 
@@ -129,7 +146,7 @@ class Resources:
         ]
         return t.ListResourceTemplatesResult(resource_templates=templates)
 
-    async def read_resource(self, _: Context, params: t.ReadResourceRequestParams) -> t.ReadResourceResult:
+    async def read_resource(self, ctx: Context, params: t.ReadResourceRequestParams) -> t.ReadResourceResult:
         """One resource, or the error that says what is wrong with its address."""
         uri = params.uri
         found = self._find(uri)
@@ -137,7 +154,7 @@ class Resources:
             raise MCPError(t.INVALID_PARAMS, "There is no resource of that address.", {"uri": uri[:LONGEST]})
         family, given = found
         try:
-            outcome = await family.read(self._desk, given)
+            outcome = await family.read(self._desk, given, Caller(client="MCP resource", principal=principal_of(ctx)))
         except Exception:  # a bug of ours must not end the session, and its text is not for the client
             log.exception("reading a resource failed")
             raise MCPError(t.INTERNAL_ERROR, "Something in this server went wrong; see its log.", {"uri": uri}) from None

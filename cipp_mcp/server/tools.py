@@ -13,6 +13,7 @@ from mcp.shared.exceptions import MCPError
 from cipp_mcp.call import perform
 from cipp_mcp.call.desk import Caller, Desk
 from cipp_mcp.call.guard.approve import Channel
+from cipp_mcp.call.stored import parsed
 from cipp_mcp.errors import UnknownAction
 from cipp_mcp.message import Outcome, Word
 from cipp_mcp.server.ask import Context, ResultForm, channel_for
@@ -21,6 +22,10 @@ log = logging.getLogger("cipp_mcp.server")
 
 PAGE = 200
 TICKET = "cipp-mcp/ticket"
+JSON = "application/json"
+LINKS_SINCE = "2025-06-18"
+"""The protocol revision that brought links to resources."""
+
 INTERNAL = "Something in this server went wrong; it is in the server's log. Whether anything was sent stands in `cipp-mcp audit`."
 
 
@@ -58,7 +63,13 @@ class Tools:
             raise MCPError(t.INVALID_PARAMS, "This tool is not on this server's list.")
         channel = channel_for(ctx, params, self._desk.answer_within)
         channels: list[Channel] = [channel] if channel else []
-        caller = Caller(channels=channels, progress=_progress(ctx), client=_client(ctx), ticket=self._ticket_of(ctx))
+        caller = Caller(
+            channels=channels,
+            progress=_progress(ctx),
+            client=_client(ctx),
+            principal=principal_of(ctx),
+            ticket=self._ticket_of(ctx),
+        )
         try:
             outcome = await perform(self._desk, name, params.arguments or {}, caller)
         except Exception:  # a bug of ours must not end the session, and its text is not for the client
@@ -66,7 +77,7 @@ class Tools:
             outcome = Outcome(Word.UNKNOWN, INTERNAL, writes=True, changed="unknown")
         if isinstance(channel, ResultForm) and channel.asked is not None and outcome.word is Word.NEEDS_APPROVAL:
             return channel.result()
-        return to_result(self._with_earlier(outcome))
+        return to_result(self._with_earlier(outcome), links=ctx.protocol_version >= LINKS_SINCE)
 
     def _with_earlier(self, outcome: Outcome) -> Outcome:
         """The first answer also tells what an earlier process left unknown."""
@@ -81,13 +92,18 @@ class Tools:
         return given[:100] if isinstance(given, str) and given.isprintable() else self._ticket
 
 
-def to_result(outcome: Outcome) -> t.CallToolResult:
-    """The envelope twice: as compact JSON text and as structured content; each stands alone."""
+def to_result(outcome: Outcome, *, links: bool = True) -> t.CallToolResult:
+    """The envelope twice: as compact JSON text and as structured content; each stands alone.
+
+    Args:
+        links: the client knows links to resources, so that the rest of a list can be one.
+    """
     envelope = outcome.envelope()
     text = json.dumps(envelope, ensure_ascii=False, separators=(",", ":"), default=str)
-    return t.CallToolResult(
-        content=[t.TextContent(type="text", text=text)], structured_content=json.loads(text), is_error=outcome.is_error
-    )
+    content: list[t.ContentBlock] = [t.TextContent(type="text", text=text)]
+    if links and isinstance(cursor := outcome.facts.get("next"), str) and (uri := rest_of(cursor)):
+        content.append(t.ResourceLink(uri=uri, name="rest", title="The rest of this list", mime_type=JSON))
+    return t.CallToolResult(content=content, structured_content=json.loads(text), is_error=outcome.is_error)
 
 
 def _progress(ctx: Context) -> Any:
@@ -99,6 +115,23 @@ def _progress(ctx: Context) -> Any:
         await ctx.session.report_progress(float(sent), None, message)
 
     return tell
+
+
+def rest_of(cursor: str) -> str:
+    """The address of the rows that a cursor leads to; empty for what is no cursor."""
+    place = parsed(cursor)
+    return f"cipp://results/{place[0]}?offset={place[1]}" if place else ""
+
+
+def principal_of(ctx: Context) -> str:
+    """Who has signed in over HTTP; empty where nobody had to."""
+    if ctx.request is None:
+        return ""
+    from mcp.server.auth.middleware.auth_context import get_access_token
+    from mcp.server.auth.provider import principal_components
+
+    token = get_access_token()
+    return json.dumps(principal_components(token)) if token else ""
 
 
 def _client(ctx: Context) -> str:

@@ -57,9 +57,7 @@ class Dialogue:
         from cipp_mcp.setup import report_lines
 
         person = self._person
-        person.say(
-            "You find all of this in CIPP under Settings > CIPP > Integrations > CIPP-API. Enter keeps what stands in brackets."
-        )
+        person.say("You find all of this under CIPP > Integrations > CIPP-API. Enter keeps what stands in brackets.")
         home, existing = self._start()
         name = self._name(existing)
         first = True
@@ -186,7 +184,9 @@ class Dialogue:
                 installing.put(client.id, entry, person.say, lambda q: agrees(person, q, default=True))
             except SettingsError as error:
                 person.say(str(error))
-        if not found:
+        if found:
+            person.say('\nThen ask your assistant, for instance: "Which tenants are there in CIPP?"')
+        else:
             person.say("\nNo known client was found here; `cipp-mcp print json` shows what any other needs.")
 
 

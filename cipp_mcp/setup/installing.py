@@ -16,9 +16,9 @@ from typing import Any
 
 from cipp_mcp import __version__, asking, profiles, terminal
 from cipp_mcp import settings as settings_
-from cipp_mcp.clients import ANY, CLIENTS, entry, entry_name, launcher, writing
+from cipp_mcp.clients import ANY, CLIENTS, Client, entry, entry_name, launcher, writing
 from cipp_mcp.errors import SettingsError
-from cipp_mcp.settings import Settings
+from cipp_mcp.settings import Settings, Surface
 
 Say = Callable[[str], object]
 Ask = Callable[[str], bool]
@@ -44,6 +44,9 @@ def entry_for(client: str, arguments: argparse.Namespace, chosen: Settings) -> E
             "There is no profile yet that the client could use.",
             hint="Run `cipp-mcp setup` first; with --demo the client gets the built-in CIPP.",
         )
+    surface = _surface(arguments)
+    if surface and (known := CLIENTS.get(client)) is not None:
+        _must_fit(known, chosen)
     usual = settings_.read({}, need_cipp=False, use_profile=False).home
     value = entry(
         CLIENTS.get(client),
@@ -51,9 +54,27 @@ def entry_for(client: str, arguments: argparse.Namespace, chosen: Settings) -> E
         profile=profile.name if profile else "",
         demo=arguments.demo,
         home=str(chosen.home.absolute()) if chosen.home.absolute() != usual.absolute() else "",
-        surface=_surface(arguments),
+        surface=surface,
     )
     return Entry(name_for(arguments, chosen), value)
+
+
+def _must_fit(client: Client, chosen: Settings) -> None:
+    """Refuse flags by which a client would get more tools than it takes: it would then take none, or leave out any.
+
+    Raises:
+        SettingsError: it would.
+    """
+    from cipp_mcp.call.guard.policy import Policy
+    from cipp_mcp.catalog import manifests
+
+    policy = Policy(read_only=chosen.read_only)
+    wanted = sum(not a.lean and policy.lists(a) for a in manifests.load().only(chosen.groups))
+    if client.most and chosen.tools is not Surface.LEAN and wanted > client.most:
+        raise SettingsError(
+            f"{client.title} takes at most {client.most} tools, and these flags list {wanted}.",
+            hint="Without flags it gets the lean surface, which reaches everything; --groups and --read-only list fewer too.",
+        )
 
 
 def name_for(arguments: argparse.Namespace, chosen: Settings) -> str:

@@ -202,7 +202,9 @@ class Wire:
                     headers=outgoing.headers(request, token.text),
                     timeout=httpx.Timeout(request.timeout, connect=self._connect_timeout, pool=self._connect_timeout),
                 )
-                status, headers, body = await exchange(client, ready, departure=passage.departure, most_bytes=self._most_bytes)
+                status, headers, body = await exchange(
+                    client, ready, departure=passage.departure, most_bytes=self._most_bytes, long=request.long
+                )
             except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError) as error:
                 log.debug("%s %s %s", request.method, request.path, type(error).__name__)
                 if passage.departure.sent:
@@ -211,4 +213,4 @@ class Wire:
                 message, hint = opening(error, self._peer, in_handshake=passage.departure.in_handshake)
                 raise NotSent(message, hint=hint) from None
         log.debug("%s %s %d %d ms", request.method, request.path, status, (self._clock() - started) * 1000)
-        return Response(status, headers, body)
+        return Response(status, headers, bytes(body.start), file=body.file)

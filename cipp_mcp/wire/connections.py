@@ -6,16 +6,19 @@ request limits may enter.
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import ssl
+import sys
 from collections.abc import Callable
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from urllib.parse import urlsplit
 
 import httpx
 
-from cipp_mcp.errors import SettingsError, TooLarge, Withdrawn
+from cipp_mcp.errors import SettingsError, Withdrawn
 from cipp_mcp.settings import Settings
+from cipp_mcp.wire.body import Body
 
 MOST_CONNECTIONS = 8
 KEPT_FOR = 15.0
@@ -24,6 +27,10 @@ KEPT_FOR = 15.0
 # The second pair is httpx's successor, which an alias may put in its place.
 for _name in ("httpx", "httpcore", "httpx2", "httpcore2"):
     logging.getLogger(_name).setLevel(logging.WARNING)
+
+# httpcore imports it twice for each request, and where it is not there looks through the whole path each time.
+if importlib.util.find_spec("sniffio") is None:
+    sys.modules["sniffio"] = None  # type: ignore[assignment]
 
 
 class Connections:
@@ -114,9 +121,12 @@ class Departure:
 
 
 async def exchange(
-    client: httpx.AsyncClient, request: httpx.Request, *, departure: Departure, most_bytes: int
-) -> tuple[int, dict[str, str], bytes]:
+    client: httpx.AsyncClient, request: httpx.Request, *, departure: Departure, most_bytes: int, long: bool = False
+) -> tuple[int, dict[str, str], Body]:
     """Send once and read the whole body, decompressed.
+
+    Args:
+        long: the body of a 200 may be in a file; then the caller closes it.
 
     Raises:
         TooLarge: the body has more bytes than accepted.
@@ -124,16 +134,15 @@ async def exchange(
     """
     request.extensions["trace"] = departure.trace
     response = await client.send(request, stream=True)
+    body = Body(most_bytes, long=long and response.status_code == 200)
     try:
-        body = bytearray()
         async for chunk in response.aiter_bytes():
-            body += chunk
-            if len(body) > most_bytes:
-                raise TooLarge(
-                    f"The answer is larger than {most_bytes / 2**20:g} MiB.",
-                    hint="Narrow the request by a filter or fewer columns.",
-                )
-        return response.status_code, {name.lower(): value for name, value in response.headers.items()}, bytes(body)
+            body.take(chunk)
+        body.end()
+        return response.status_code, {name.lower(): value for name, value in response.headers.items()}, body
+    except BaseException:
+        body.close()
+        raise
     finally:
         await response.aclose()
 

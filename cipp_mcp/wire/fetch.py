@@ -1,6 +1,6 @@
 """One public document by its address: no sign-in, no redirects, a bound on size and time.
 
-For developers' commands only; nothing of CIPP's API goes through here.
+For documents about CIPP's API; no call of that API goes through here.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ async def fetch(url: str, settings: Settings, *, most_bytes: int, within: float 
         raise Lost(f"{host} answered with a redirect.", hint="Give the address that it leads to.")
     if status != 200:
         raise Lost(f"{host} answered {status}.", hint="Check the address.")
-    return body
+    return bytes(body.start)
 
 
 def _host(url: str) -> str:

@@ -34,7 +34,7 @@ LIFE_IF_UNSAID = 300.0
 PAUSE_AFTER_FAILED_RENEWAL = 30.0
 MOST_BYTES = 2**20
 
-_APP = "Check CIPP_CLIENT_ID and CIPP_TENANT_ID: both are shown in CIPP under Settings > CIPP > Integrations > CIPP-API."
+_APP = "Check CIPP_CLIENT_ID and CIPP_TENANT_ID: both are shown under CIPP > Integrations > CIPP-API."
 _TENANT = "Check CIPP_TENANT_ID: it is the partner (MSP) tenant, as an id or a domain."
 _SCOPE = (
     "Check CIPP_SCOPE and CIPP_CLIENT_ID. If they are right, the application has no Application ID URI: "
@@ -175,7 +175,8 @@ class SignIn:
             headers={"Accept": "application/json"},
             timeout=httpx.Timeout(self._timeout, connect=self._connect_timeout),
         )
-        return await exchange(client, request, departure=departure, most_bytes=MOST_BYTES)
+        status, said, body = await exchange(client, request, departure=departure, most_bytes=MOST_BYTES)
+        return status, said, bytes(body.start)
 
     def _read(self, status: int, headers: Mapping[str, str], body: bytes) -> Token:
         log.debug("sign-in answered %d", status)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,9 +18,14 @@ from cipp_mcp.call.guard.plan import Plan
 from cipp_mcp.call.guard.seal import Vault
 from cipp_mcp.call.guard.store import PlanStore
 from tests.approval_page.plans import OWNER
+from tests.approval_page.seats import SIZE
 
 NOON = 1_790_000_000.0
 WITHIN = 30.0
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
 
 
 class House:
@@ -109,3 +115,20 @@ async def visit() -> AsyncIterator[Callable[[str], Visitor]]:
     yield visitor
     for each in visitors:
         await each.http.aclose()
+
+
+@pytest.fixture
+async def chromium(tmp_path: Path) -> AsyncIterator[Any]:
+    """A real browser with a profile of its own; the test is skipped where there is none."""
+    playwright = pytest.importorskip("playwright.async_api", reason="playwright is not installed")
+    program = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
+    if program is None:
+        pytest.skip("no Chromium is installed")
+    async with playwright.async_playwright() as engine:
+        profile = str(tmp_path / "profile")
+        context = await engine.chromium.launch_persistent_context(
+            profile, executable_path=program, headless=True, args=FLAGS, viewport=SIZE
+        )
+        context.set_default_timeout(15_000)
+        yield context
+        await context.close()

@@ -6,8 +6,6 @@ Screenshots go to the folder that CIPP_MCP_SCREENSHOTS names, if it is set.
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +14,10 @@ import pytest
 from cipp_mcp.call.guard.plan import Plan
 from tests.approval_page import plans
 from tests.approval_page.conftest import NOON, House
+from tests.approval_page.seats import SIZE, Seat, sit
 
-CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-playwright = pytest.importorskip("playwright.async_api", reason="playwright is not installed")
-pytestmark = [pytest.mark.anyio, pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")]
+pytestmark = pytest.mark.anyio
 
-SIZE: Any = {"width": 1280, "height": 720}
 SYNCED = {
     "accountEnabled": True,
     "userType": "Member",
@@ -47,55 +39,6 @@ SIGHTS = {
     "govern": plans.plan(plans.CLIENTS, now=NOON, arguments={"role": "admin", "ip_range": ["any"]}),
     "reveal": plans.plan(plans.LAPS, plans.device(), now=NOON),
 }
-
-
-class Seat:
-    """A person's browser window that notes what it asks for and what it complains about."""
-
-    def __init__(self, page: Any) -> None:
-        self.page = page
-        self.asked: list[str] = []
-        self.complaints: list[str] = []
-        page.on("request", lambda request: self.asked.append(request.url))
-        page.on("console", lambda message: self.complaints.append(message.text))
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-
-    async def height(self) -> int:
-        return int(await self.page.evaluate("document.documentElement.scrollHeight"))
-
-    async def focused(self) -> str:
-        return str(await self.page.evaluate("document.activeElement.name || document.activeElement.textContent"))
-
-    async def heading(self) -> str:
-        return str(await self.page.text_content("h1"))
-
-    async def type(self, text: str, *keys: str) -> None:
-        await self.page.keyboard.type(text)
-        for key in keys:
-            await self.page.keyboard.press(key)
-
-    def undisturbed(self, root: str) -> bool:
-        return not self.complaints and all(url.startswith(f"{root}/") for url in self.asked)
-
-
-@pytest.fixture
-async def chromium(tmp_path: Path) -> AsyncIterator[Any]:
-    async with playwright.async_playwright() as engine:
-        profile = str(tmp_path / "profile")
-        context = await engine.chromium.launch_persistent_context(
-            profile, executable_path=CHROMIUM, headless=True, args=FLAGS, viewport=SIZE
-        )
-        context.set_default_timeout(15_000)
-        yield context
-        await context.close()
-
-
-async def sit(chromium: Any, address: str, scheme: str = "light") -> Seat:
-    page = await chromium.new_page()
-    await page.emulate_media(color_scheme=scheme)
-    seat = Seat(page)
-    await page.goto(address)
-    return seat
 
 
 def root(house: House) -> str:

@@ -52,7 +52,7 @@ class Browser:
 
 
 @asynccontextmanager
-async def serving(box: Box, folder: Path, browser: Browser) -> AsyncIterator[Client]:
+async def serving(box: Box, folder: Path, browser: Browser, **more: str) -> AsyncIterator[Client]:
     """A client without elicitation, and a server that knows that browser."""
     environment = {
         **os.environ,
@@ -61,6 +61,7 @@ async def serving(box: Box, folder: Path, browser: Browser) -> AsyncIterator[Cli
         "CIPP_MCP_WAIT_SCALE": "0.01",
         "CIPP_MCP_ANSWER_WITHIN": "30",
         "BROWSER": f"{sys.executable} {browser.script} %s",
+        **more,
     }
     server = StdioServerParameters(command=sys.executable, args=["-m", "cipp_mcp", "serve"], env=environment)
     with anyio.fail_after(WITHIN):

@@ -139,6 +139,7 @@ ALL, NONE, BLIND = seen(Seen.SHOWN), seen(Seen.NOT_SHOWN), seen(Seen.UNREADABLE)
 CLAIMED = Verdict(Word.CLAIMED, "yes", "CIPP reports success.")
 FAILED = Verdict(Word.FAILED, "unknown", "CIPP answered 500.")
 LOST = Verdict(Word.UNKNOWN, "unknown", "The connection broke.")
+PART = Verdict(Word.PARTIAL, "yes", "CIPP reports that a part was done and a part was not.")
 
 ENDS = [
     (CLAIMED, ALL, False, Word.DONE, "yes"),
@@ -150,6 +151,11 @@ ENDS = [
     (FAILED, ALL, True, Word.FAILED, "unknown"),
     (FAILED, NONE, False, Word.FAILED, "unknown"),
     (FAILED, BLIND, False, Word.FAILED, "unknown"),
+    (PART, ALL, False, Word.DONE, "yes"),
+    (PART, seen(Seen.SHOWN, Seen.NOT_SHOWN), False, Word.PARTIAL, "yes"),
+    (PART, NONE, False, Word.PARTIAL, "unknown"),
+    (PART, BLIND, False, Word.PARTIAL, "unknown"),
+    (PART, None, False, Word.PARTIAL, "yes"),
     (LOST, ALL, False, Word.DONE, "yes"),
     (LOST, NONE, False, Word.UNKNOWN, "unknown"),
     (LOST, None, False, Word.UNKNOWN, "unknown"),

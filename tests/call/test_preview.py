@@ -30,7 +30,10 @@ def without_values(text: str) -> str:
     return re.sub(r'"[^"]*"', '""', text)
 
 
+BACKUP = Target("cipp_backup", "CippBackup_1", "CippBackup_1", "CippBackup_1")
+RESTORE = case("restore_cipp_backup", {"backup_name": BACKUP.name}, BACKUP, tenants={})
 SAYS = [
+    (RESTORE, ["unknown even where CIPP reports success: the restored tables have no read of their own"]),
     (
         case("clear_user_immutable_id", {"user_id": ANA.name}, ANA),
         ["What if:", "Clear immutable ID", "fabrikam.example", "11111111-aaaa", ANA.name, ANA.id, '"QUJD" -> (none)', "destroy"],
@@ -138,3 +141,9 @@ def test_a_preview_is_json_in_a_fixed_order() -> None:
     shown: dict[str, Any] = preview(SAYS[0][0])
     assert json.loads(json.dumps(shown)) == shown
     assert list(shown)[:3] == ["what_if", "tenant", "targets"]
+
+
+def test_only_what_no_read_can_show_is_announced_as_unknown() -> None:
+    assert "ends" in preview(RESTORE)
+    assert "ends" not in preview(case("clear_user_immutable_id", {"user_id": ANA.name}, ANA))
+    assert "ends" not in preview(case("offboard_user", {"users": [ANA.name], "disable_sign_in": True}, ANA))

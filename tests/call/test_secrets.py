@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cipp_mcp.call.secrets import MASK, find_secrets, is_secret_name
+from cipp_mcp.call.secrets import FEW, MASK, Found, find_secrets, is_secret_name
 from tests.call.making import many, texts_in
 
 NAMES = ["copyField", "CopyField", "password", "newPassword", "initialPassword", "temporaryAccessPass", "recoveryKey", "pwd"]
@@ -116,3 +116,15 @@ def test_masking_leaves_the_shape_of_any_value(value: Any) -> None:
     found = find_secrets(value, ("Results[].x", "a.b[0]"), sentences=True)
     masked = found.mask_all(value)
     assert type(masked) is type(value) or (found.values and isinstance(masked, str))
+
+
+@many
+@given(st.lists(st.text("ab1", min_size=1, max_size=7), min_size=FEW + 1, max_size=FEW + 40), st.text("ab1 ", max_size=60))
+def test_very_many_secrets_are_masked_like_a_few(values: list[str], text: str) -> None:
+    ordered = tuple(sorted(values, key=len, reverse=True))
+    masked = text
+    for value in ordered:
+        if value in text:
+            masked = masked.replace(value, MASK)
+    assert Found(ordered).mask(text) == masked
+    assert Found(ordered).touches(text) is any(value in text for value in values)

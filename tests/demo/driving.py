@@ -56,11 +56,12 @@ class Case:
 
     Attributes:
         given: arguments; `{users:ana@fabrikam.example}` is that row's id, `{sites:Sales|webUrl}` a field of it,
-            `{cipp.tasks:…}` a row of CIPP's own, `{operation}` the handle of the call before.
+            `{cipp.tasks:…}` a row of CIPP's own, `{operation}` the handle (or the cursor) of the call before.
         before: calls that make what this one needs.
         ends: outcome word.
         effects: what the ledger says of it, in its order; `*` stands for anything.
         later: outcome word of check_operation once the background had its time; its effects count as well.
+        after: seconds of the world's clock that the background takes.
         rows: least number of rows that a read gives.
         by_answer: the answer itself is what was asked for, so no read-back proves it.
     """
@@ -72,6 +73,7 @@ class Case:
     ends: str = "done"
     effects: tuple[str, ...] = ()
     later: str = ""
+    after: float = LATER
     rows: int = 1
     by_answer: bool = False
 
@@ -142,7 +144,7 @@ class Stage:
         for step in case.before:
             earlier = await self.call(step["tool"], step["given"])
             assert earlier.word in {"done", "claimed", "accepted"}, earlier.envelope()
-            self.operation = str(earlier.facts["operation_id"])
+            self.operation = str(earlier.facts.get("operation_id") or earlier.facts["next"])
         self._since = len(self.world.ledger)
         self.box.faults.add(*faults)
         return await self.call(case.tool, case.given)
@@ -150,8 +152,8 @@ class Stage:
     async def call(self, tool: str, given: Mapping[str, Any]) -> Outcome:
         return await perform(self.desk, tool, self.filled(dict(given)), Caller(channels=[Yes()]))
 
-    async def check_later(self, outcome: Outcome) -> Outcome:
-        self.world.advance(LATER)
+    async def check_later(self, outcome: Outcome, after: float) -> Outcome:
+        self.world.advance(after)
         return await self.call("check_operation", {"operation_id": outcome.facts["operation_id"]})
 
     def filled(self, value: Any) -> Any:

@@ -16,6 +16,12 @@ BEN = f"ben@{FABRIKAM}"
 LEAVE = {"tenant_filter": FABRIKAM, "users": [BEN], "disable_sign_in": True, "remove_licenses": True}
 BLOCK = {"tenant_filter": FABRIKAM, "user_id": BEN, "enabled": False}
 ALLOW = {"tenant_filter": FABRIKAM, "user_id": BEN, "enabled": True}
+AWAY = {
+    "tenant_filter": FABRIKAM,
+    "name": "Ben away",
+    "command": "Set-CIPPOutOfOffice",
+    "parameters": {"UserID": BEN, "State": "Enabled", "InternalMessage": "Back on Monday."},
+}
 
 
 async def advance(stage: Stage, seconds: float) -> None:
@@ -79,17 +85,40 @@ async def test_a_job_whose_steps_fail_in_part_ends_partial(lane: Lane) -> None:
 
 async def test_a_scheduled_task_carries_our_mark_and_is_never_an_overwrite(lane: Lane) -> None:
     stage = await lane.clean()
-    call = {
-        "tenant_filter": FABRIKAM,
-        "name": "Ben away",
-        "command": "Set-CIPPOutOfOffice",
-        "parameters": {"UserID": BEN, "State": "Enabled", "InternalMessage": "Back on Monday."},
-    }
     async with stage.desk() as desk:
-        first = await stage.call(desk, "add_scheduled_item", call)
+        first = await stage.call(desk, "add_scheduled_item", AWAY)
     assert first.word is Word.ACCEPTED
     assert [(e.verb, e.target_type) for e in stage.effects] == [("schedule", "task")]
     assert stage.box.world.rows("tasks")[0]["Reference"] == first.facts["operation_id"]
+
+
+@pytest.mark.parametrize(("mailbox", "word"), [(True, Word.CLAIMED), (False, Word.FAILED)])
+async def test_a_scheduled_task_whose_answer_was_lost_is_found_and_followed_to_its_end_over_a_restart(
+    lane: Lane, mailbox: bool, word: Word
+) -> None:
+    stage = await lane.clean()
+    stage.box.faults.add(Fault("cut_after", endpoint="AddScheduledItem"))
+    async with stage.desk() as desk:
+        first = await stage.call(desk, "add_scheduled_item", AWAY)
+    if not mailbox:
+        stage.box.world.tenant(FABRIKAM).table("mailboxes").clear()
+    assert first.word is Word.ACCEPTED, "our mark shows the task although the answer was lost"
+    async with stage.desk() as desk:
+        assert (await stage.check(desk, first.facts["operation_id"])).word is Word.ACCEPTED
+        await advance(stage, 16 * 60)
+        end = await stage.check(desk, first.facts["operation_id"])
+    assert (end.word, len(end.facts["details"])) == (word, 1), end.envelope()
+    assert stage.sent_to("AddScheduledItem") == 1
+
+
+async def test_a_queued_app_is_followed_until_intune_lists_it(lane: Lane) -> None:
+    stage = await lane.clean()
+    app = {"tenants": [FABRIKAM], "package_name": "git", "application_name": "Git", "assign_to": "AllDevices"}
+    async with stage.desk() as desk:
+        first = await stage.call(desk, "add_chocolatey_app", app)
+        assert (first.word, (await stage.check(desk, first.facts["operation_id"])).word) == (Word.ACCEPTED, Word.ACCEPTED)
+        await advance(stage, 12 * 3600 + 1)
+        assert (await stage.check(desk, first.facts["operation_id"])).word is Word.DONE
 
 
 async def test_a_success_that_does_not_show_yet_is_pending_then_done_when_it_shows(lane: Lane) -> None:

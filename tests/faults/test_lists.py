@@ -48,6 +48,8 @@ async def test_a_list_that_is_being_built_is_polled_and_never_built_again(lane: 
         await anyio.to_thread.run_sync(stage.box.world.advance, 60)
         rows = await stage.check(desk, handle)
         assert rows.word is Word.DONE and rows.facts["items"] and rows.facts["coverage"]["tenants"] > 1
+        one = await stage.call(desk, "check_operation", {"operation_id": handle, "request_options": {"limit": 1}})
+        assert (one.facts["items"], one.facts["total"]) == (rows.facts["items"][:1], rows.facts["total"])
         assert (await stage.call(desk, tool, EVERYWHERE)).facts["items"]
     assert queues(stage) == 1
 
@@ -83,9 +85,27 @@ async def test_an_empty_list_of_some_tenants_is_not_called_none(lane: Lane) -> N
         whole = await stage.call(desk, "list_conditional_access_policies", EVERYWHERE)
         stage.box.faults.add(Fault("tenant_errors", endpoint="ListConditionalAccessPolicies", count=1))
         part = await stage.call(desk, "list_conditional_access_policies", EVERYWHERE)
-    assert (whole.facts["complete"], whole.facts["empty_because"]) == (True, "read_and_empty")
+    assert (whole.facts["complete"], whole.facts["empty_because"]) == (False, "unsure"), "CIPP shows errors as no rows here"
     assert (part.facts["complete"], part.facts["empty_because"]) == (False, "incomplete")
     assert "none" not in part.message
+
+
+@pytest.mark.parametrize(
+    ("tool", "table", "why"),
+    [
+        ("list_conditional_access_policies", "ca_policies", "unsure"),
+        ("list_deleted_items", "deleted", "unsure"),
+        ("list_users", "users", "read_and_empty"),
+    ],
+)
+async def test_where_cipp_shows_its_errors_as_no_rows_none_is_not_said(lane: Lane, tool: str, table: str, why: str) -> None:
+    stage = await lane.clean()
+    stage.box.world.tenant(FABRIKAM).table(table).clear()
+    async with stage.desk() as desk:
+        answer = await stage.call(desk, tool, {"tenant_filter": FABRIKAM})
+    assert (answer.facts["items"], answer.facts["empty_because"]) == ([], why)
+    assert answer.facts["complete"] is (why == "read_and_empty")
+    assert ("could not read" in answer.message) is (why == "unsure")
 
 
 async def test_a_tenant_that_was_excluded_meanwhile_is_missing(lane: Lane) -> None:
@@ -109,14 +129,19 @@ async def test_old_rows_say_how_old_they_are(lane: Lane) -> None:
     assert fresh.facts["complete"] is True and fresh.facts["as_of"] > "2026-01-02"
 
 
-async def test_a_page_names_the_next_one(lane: Lane) -> None:
+async def test_a_page_of_cipps_leads_to_the_next_one(lane: Lane) -> None:
     stage = await lane.clean()
     page = {"tenant_filter": FABRIKAM, "endpoint": "users", "select": "id,displayName", "manual_pagination": True, "top": 5}
     async with stage.desk() as desk:
-        first = await stage.call(desk, "query_graph", page)
-        second = await stage.call(desk, "query_graph", {**page, "next_link": first.facts["next"]})
+        first = last = await stage.call(desk, "query_graph", {**page, "request_options": {"fields": ["id"]}})
+        ids = [r["id"] for r in first.facts["items"]]
+        while "next" in last.facts:
+            last = await stage.call(desk, "read_more", {"cursor": last.facts["next"]})
+            ids += [r["id"] for r in last.facts["items"]]
+            assert all(set(row) == {"id"} for row in last.facts["items"])
     assert (first.facts["returned"], first.facts["complete"]) == (5, False)
-    assert {r["id"] for r in first.facts["items"]}.isdisjoint({r["id"] for r in second.facts["items"]})
+    assert sorted(ids) == sorted(u["id"] for u in stage.box.world.tenant(FABRIKAM).rows("users"))
+    assert stage.sent_to("ListGraphRequest") == 4
 
 
 WHY: list[tuple[Fault | None, Word, str]] = [

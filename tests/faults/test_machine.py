@@ -89,9 +89,10 @@ class Machine(RuleBasedStateMachine):
     def note(self, endpoint: str, began: int, outcome: Outcome | None) -> None:
         if outcome is None:
             return
+        began = 0 if "notice" in outcome.facts else began  # an earlier call's operation: its effect is from before
         if operation := outcome.facts.get("operation_id"):
             self.operations.append((operation, endpoint, began))
-        if outcome.word is Word.DONE and not self.effects(endpoint, began) and "notice" not in outcome.facts:
+        if outcome.word is Word.DONE and not self.effects(endpoint, began):
             self.wrong.append(f"done without an effect: {outcome.message}")
 
     # -- rules -----------------------------------------------------------------------------------------

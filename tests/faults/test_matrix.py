@@ -1,10 +1,14 @@
 """The fault matrix over real sockets, against the ledger: 40 faults, 8 effect classes, 279 cells.
 
 `pytest -m slow -s tests/faults/test_matrix.py` plays every cell with five seeds and prints the figures; CI plays each fault.
+Measured with it on two cores: 1,395 cells, 0 duplicate effects, 0 false done, 0 false 'nothing changed', 178 ended unknown and
+none otherwise than the matrix allows, 150 of 150 doubts closed by a read-back; 162 s where little else ran, 339 s under a load
+of nine; 103 to 124 s of processor time.
 """
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +16,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from cipp_mcp.message import Word
 from tests.faults.cells import MATRIX, Cell, Result, cells, run
 from tests.faults.scenes import CLASSES
 from tests.faults.stage import Lane, lanes, spread
@@ -42,9 +47,12 @@ def figures(found: Sequence[Result], seconds: float) -> str:
     """What the run came to, in one line."""
     doubted = [r for r in found if r.doubted]
     closed = sum(r.closed for r in doubted)
+    unknown = sum(r.last is Word.UNKNOWN for r in found)
     return (
-        f"{len(found)} cells in {seconds:.0f} s: {sum(r.twice for r in found)} duplicate effects, "
-        f"{sum(r.false_done for r in found)} false done, {sum(r.false_no for r in found)} false 'nothing changed', "
+        f"{len(found)} cells in {seconds:.0f} s ({sum(os.times()[:4]):.0f} s of processor time since this process began): "
+        f"{sum(r.twice for r in found)} duplicate effects, {sum(r.false_done for r in found)} false done, "
+        f"{sum(r.false_no for r in found)} false 'nothing changed', {unknown} ended unknown and "
+        f"{sum(bool(r.wrong) for r in found)} cells otherwise than the matrix allows, "
         f"{closed} of {len(doubted)} doubts closed by a read-back"
     )
 

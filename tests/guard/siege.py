@@ -60,7 +60,7 @@ class Siege:
         self.attempts = 0
 
     @asynccontextmanager
-    async def desk(self, **more: str) -> AsyncIterator[Desk]:
+    async def desk(self, *, whole: bool = False, within: float = 3, **more: str) -> AsyncIterator[Desk]:
         environment = {
             **self.box.environment(),
             "CIPP_MCP_HOME": str(self.home),
@@ -69,7 +69,7 @@ class Siege:
             **more,
         }
         chosen = settings.read(environment)
-        async with wiring.open_desk(chosen, CATALOG, answer_within=3, wire=_unhurried, now=self.clock) as desk:
+        async with wiring.open_desk(chosen, CATALOG, answer_within=within, whole=whole, wire=_unhurried, now=self.clock) as desk:
             yield desk
 
     def effects(self) -> int:
@@ -77,7 +77,7 @@ class Siege:
 
     async def call(self, desk: Desk, tool: str, arguments: Mapping[str, Any], caller: Caller | None = None) -> Outcome:
         self.attempts += 1
-        with anyio.fail_after(30):
+        with anyio.fail_after(60):
             return await perform(desk, tool, arguments, caller or Caller(client="siege"))
 
     async def plan(self, desk: Desk, tool: str, arguments: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ import pytest
 from jsonschema import Draft7Validator
 
 from cipp_mcp import handbook, settings
+from cipp_mcp.catalog.effect import Effect
 from cipp_mcp.catalog.manifests import Catalog, load
 from cipp_mcp.cli import main
 from cipp_mcp.errors import SettingsError
@@ -89,11 +90,22 @@ def page(tmp_path: Path, text: str) -> str:
             'read = "GET /api/ListX"\nexpect = [{ row = { id = "1" }, when = { argument = "user_id", given = true } }]',
             "`GET /api/ListX` shows a row with `id` = `1` when user_id is given",
         ),
+        ('read = "GET /api/ListX"\nexpect = [{ row = { id = "1" }, listed = false }]', "shows no row with `id` = `1`"),
+        ('job = true\nread = "GET /api/ListX"\nexpect = [{ row = { id = "1" } }]', "which tells that it is queued and no more"),
         ('claimed = "nothing shows it"', "- Read-back: none: nothing shows it"),
     ],
 )
 def test_the_read_back_is_said_in_words(tmp_path: Path, verify: str, says: str) -> None:
     assert says in page(tmp_path, f"{ACTION}\n[verify]\n{verify}\n")
+
+
+def test_every_write_says_which_read_proves_it_or_why_none_can(catalog: Catalog) -> None:
+    made = pages.pages(catalog)
+    for action in (a for a in catalog if a.effect is not Effect.READ and not a.lean):
+        said = made[action.group].split(f"\n## {action.name}\n", 1)[1].split("- Read-back: ", 1)[1].split("\n", 1)[0]
+        reasons = [v.claimed for v in action.verify if v.claimed]
+        assert all(f"none: {reason}" in said for reason in reasons)
+        assert reasons or " shows " in said, action.name
 
 
 def test_who_is_asked_follows_from_the_effect(tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ def test_a_hostile_document_still_gives_toml(catalog: Catalog) -> None:
 
     for operation in made.values():
         raw = tomllib.loads(skeleton(operation, catalog, {}))
-        assert raw["role"] == 'A"]\\B'
+        assert raw["role"] == "?"
         assert len(raw["fields"]) == 8
 
 

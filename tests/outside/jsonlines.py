@@ -40,9 +40,7 @@ class Talk:
         answers: Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]] | None = None,
     ) -> None:
         self._log = log.open("ab")
-        self.process = subprocess.Popen(
-            command, env=dict(env), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, bufsize=0
-        )
+        self.process = subprocess.Popen(command, env=dict(env), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log)
         self.lines: list[bytes] = []
         self.notifications: list[dict[str, Any]] = []
         self._answers = answers or {}

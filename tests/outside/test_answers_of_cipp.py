@@ -48,7 +48,7 @@ WRITES: list[tuple[Fault, str, str, int, str]] = [
     (Fault("gateway_504", seconds=0), "done", "yes", 1, "although"),
     (Fault("malformed"), "done", "yes", 1, "although"),
     (Fault("wrong_charset"), "done", "yes", 1, "although"),
-    (Fault("part_500", effect="none"), "partial", "yes", 1, "500"),
+    (Fault("part_500", effect="none"), "partial", "unknown", 1, "500"),
     (Fault("queued"), "accepted", "unknown", 1, "queued"),
     (Fault("busy_graph"), "accepted", "unknown", 1, "queued"),
     (Fault("too_many", retry_after="1"), "done", "yes", 2, ""),

@@ -1,4 +1,4 @@
-"""The lean surface: seven tools, the whole API behind them, and the same guard."""
+"""The lean surface: a few tools, the whole API behind them, and the same guard."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def call(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
     return dict((await client.call_tool(tool, arguments)).structured_content or {})
 
 
-async def test_it_lists_seven_tools_in_about_a_thousand_tokens_with_truthful_hints(box: Box, tmp_path: Path) -> None:
+async def test_it_lists_a_few_tools_in_about_a_thousand_tokens_with_truthful_hints(box: Box, tmp_path: Path) -> None:
     async with lean(box, tmp_path) as client:
         tools = (await client.list_tools()).tools
     assert {tool.name for tool in tools} == set(LEAN)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import quote
 
 import mcp_types as t
@@ -13,7 +14,7 @@ from mcp import Client
 from mcp.shared.exceptions import MCPError
 
 from cipp_mcp import wiring
-from cipp_mcp.call.desk import Desk
+from cipp_mcp.call.desk import Caller, Desk
 from cipp_mcp.catalog.manifests import Catalog
 from cipp_mcp.demo.faults import Fault
 from cipp_mcp.demo.serve import Box
@@ -33,12 +34,16 @@ async def read(room: Room, uri: str) -> dict[str, object]:
 
 
 @pytest.mark.anyio
-async def test_one_is_listed_and_two_are_templates_without_asking_cipp(room: Room) -> None:
+async def test_one_is_listed_and_the_others_are_templates_without_asking_cipp(room: Room) -> None:
     fixed = (await room.client.list_resources()).resources
     templates = (await room.client.list_resource_templates()).resource_templates
 
     assert [r.uri for r in fixed] == ["cipp://tenants"]
-    assert [x.uri_template for x in templates] == ["cipp://tenants/{tenant}", "cipp://tenants/{tenant}/users/{user}"]
+    assert [x.uri_template for x in templates] == [
+        "cipp://tenants/{tenant}",
+        "cipp://tenants/{tenant}/users/{user}",
+        "cipp://results/{id}{?offset}",
+    ]
     assert room.box.requests == ()
     capabilities = room.client.server_capabilities
     assert capabilities is not None
@@ -140,19 +145,20 @@ async def test_a_family_whose_tool_is_not_served_is_not_listed(box: Box, tmp_pat
     ):
         assert (await client.list_resources()).resources == []
         templates = (await client.list_resource_templates()).resource_templates
-        assert [x.name for x in templates] == ["user"]
+        assert [x.name for x in templates] == ["user", "results"]
         with pytest.raises(MCPError):
             await client.read_resource("cipp://tenants")
 
 
 @pytest.mark.anyio
 async def test_another_family_takes_one_line(room: Room) -> None:
-    async def stored(_: Desk, given: Mapping[str, str]) -> Outcome:
-        return Outcome(Word.DONE, "Kept.", facts={"items": [given]})
+    async def read(_: Desk, given: Mapping[str, str], caller: Caller) -> Outcome:
+        return Outcome(Word.DONE, "Read.", facts={"items": [{**given, "for": caller.client}]})
 
-    more = Family("cipp://results/{id}{?offset}", "result", "A stored result", "The rest of an answer.", stored)
+    more = Family("cipp://notes/{id}{?offset}", "note", "A note", "Something else.", read)
     resources = Resources(room.desk, (*FAMILIES, more))
+    ctx = SimpleNamespace(request=None)
 
-    answer = await resources.read_resource(None, t.ReadResourceRequestParams(uri="cipp://results/r1?offset=20"))  # type: ignore[arg-type]
+    answer = await resources.read_resource(ctx, t.ReadResourceRequestParams(uri="cipp://notes/r1?offset=20"))  # type: ignore[arg-type]
     assert isinstance(answer.contents[0], t.TextResourceContents)
-    assert json.loads(answer.contents[0].text)["items"] == [{"id": "r1", "offset": "20"}]
+    assert json.loads(answer.contents[0].text)["items"] == [{"id": "r1", "offset": "20", "for": "MCP resource"}]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,13 @@ import pytest
 from cipp_mcp import keeping, profiles, settings
 from cipp_mcp.call.guard import pin
 from cipp_mcp.cli import _parser, _read_settings
+from cipp_mcp.clients import CLIENTS
 from cipp_mcp.demo.faults import Fault
 from cipp_mcp.demo.serve import Box
+from cipp_mcp.settings import GROUPS
 from cipp_mcp.setup import examined
 from cipp_mcp.setup.dialogue import Dialogue
+from tests.outside.jsonlines import Talk
 from tests.setup.conftest import Main, Ring, Scripted
 
 
@@ -129,6 +133,26 @@ def test_print_goes_to_standard_output_alone(folder: Path, user: Path, main: Mai
     assert "mcp.json" in err
     assert json.loads(main("print", "json", "--demo")[1])["mcpServers"]["cipp-demo"]["args"] == ["serve", "--demo"]
     assert list(user.iterdir()) == []
+
+
+@pytest.mark.parametrize("flags", [[], ["--groups", "user,tenant"]])
+def test_what_is_written_for_vscode_lists_no_more_tools_than_it_takes(
+    flags: list[str], folder: Path, user: Path, main: Main, tmp_path: Path
+) -> None:
+    entry = json.loads(main("print", "vscode", "--demo", *flags)[1])["servers"]["cipp-demo"]
+    with Talk([entry["command"], *entry["args"]], dict(os.environ), tmp_path / "log") as server:
+        server.begin()
+        assert 3 < len(server.ask("tools/list")["result"]["tools"]) <= CLIENTS["vscode"].most
+
+
+@pytest.mark.parametrize("flags", [["--tools", "all"], ["--read-only", "0"], ["--groups", ",".join(GROUPS)]])
+def test_flags_that_give_vscode_more_tools_than_it_takes_are_refused(
+    flags: list[str], folder: Path, user: Path, main: Main
+) -> None:
+    code, _, err = main("install", "vscode", "--demo", "--yes", *flags)
+    assert (code, list(user.rglob("*.json"))) == (2, [])
+    assert "at most 128 tools" in err and "lean" in err
+    assert main("install", "claude-code", "--demo", "--yes", *flags)[0] == 0
 
 
 def test_a_profile_is_named_and_no_secret_is_written(folder: Path, user: Path, main: Main) -> None:

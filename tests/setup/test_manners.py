@@ -47,6 +47,11 @@ def test_the_examples_are_of_commands_that_there_are() -> None:
             assert name in words
 
 
+def test_the_usage_leaves_out_what_every_command_takes(main: Main) -> None:
+    usage, _, below = main("call", "--help")[1].partition("Call one tool")
+    assert "--hold" in usage and "--api-url" not in usage and "--api-url" in below
+
+
 def test_our_help_shows_an_example(main: Main) -> None:
     code, out, _ = main("--help")
     assert code == 0 and "cipp-mcp setup" in out
@@ -153,3 +158,25 @@ def test_long_texts_hang_below_their_first_line(monkeypatch: pytest.MonkeyPatch)
     lines = terminal.hanging("fault  ", "word " * 30, width=7)
     assert len(lines) > 2 and all(len(line) <= 60 for line in lines)
     assert all(line.startswith("       word") for line in lines[1:])
+
+
+WIDE = [["x" * 60, "7c9e6679-7425-40de-944b-e07fc1f90ae7", True, None, "y" * 90]]
+
+
+def test_a_table_fits_a_terminal_and_keeps_its_ids(monkeypatch: pytest.MonkeyPatch) -> None:
+    headers = ["displayName", "id", "accountEnabled", "jobTitle", "licences"]
+    monkeypatch.setenv("COLUMNS", "110")
+    monkeypatch.setattr("sys.stdout", Screen())
+    lines = terminal.table(headers, WIDE).splitlines()
+    assert max(map(len, lines)) <= 110 and WIDE[0][1] in lines[2] and lines[2].startswith("xxx") and "…" in lines[2]
+    assert "  yes  " in lines[2]
+    monkeypatch.setattr("sys.stdout", io.StringIO())
+    whole = terminal.table(headers, WIDE)
+    assert all(str(v) in whole for v in WIDE[0] if v and v is not True), "a pipe gets every letter"
+
+
+def test_a_table_without_rows_or_room_is_still_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "10")
+    monkeypatch.setattr("sys.stdout", Screen())
+    assert terminal.table(["plan_id", "a"], []).splitlines() == ["plan_id  a", "-------  -"]
+    assert terminal.table(["id"], [["z" * 50]]).splitlines()[2] == "z" * 50

@@ -146,3 +146,29 @@ def test_three_wrong_pins_decline_the_plan(demo_environment: dict[str, str], fol
         terminal.wait_for("That is not the PIN; the plan is declined.")
         assert terminal.end() == 4
     assert not box.world.ledger
+
+
+# ----------------------------------------------------------------------------------------------------- the demo
+
+
+@pytest.mark.parametrize("key", ["\x03", "\x04", "no\n"], ids=["Ctrl-C", "Ctrl-D", "no"])
+def test_the_demo_can_be_left_at_its_question(key: str, environment: dict[str, str]) -> None:
+    with command(environment, "demo") as terminal:
+        terminal.wait_for("    > ")
+        terminal.type(key)
+        assert terminal.end() == (130 if key == "\x03" else 0)
+    assert "Traceback" not in terminal.screen
+    assert key == "\x03" or "The answer was no, so nothing was sent." in terminal.screen
+
+
+def test_ctrl_c_while_it_still_starts_is_quiet() -> None:
+    """The interrupt comes with the first import that is ours."""
+    code = (
+        "import builtins, sys; from cipp_mcp.__main__ import main; real = builtins.__import__\n"
+        "def stop(name, *rest):\n"
+        "    if name == 'cipp_mcp.cli': raise KeyboardInterrupt\n"
+        "    return real(name, *rest)\n"
+        "builtins.__import__ = stop; sys.exit(main())"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=WITHIN, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, b"", b"")

@@ -17,10 +17,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from cipp_mcp.call.case import Case
 from cipp_mcp.call.guard.seal import digest
 from cipp_mcp.call.targets import Target
-from cipp_mcp.catalog.action import Action
+from cipp_mcp.call.tenants import Tenant
+from cipp_mcp.call.text import marked
+from cipp_mcp.catalog.action import API, Action
 from cipp_mcp.catalog.effect import Effect
 from cipp_mcp.catalog.manifests import Catalog
-from cipp_mcp.errors import PolicyRefused, SettingsError
+from cipp_mcp.errors import PolicyRefused, SettingsError, UnknownAction
 from cipp_mcp.settings import GROUPS, Approval, Settings
 
 FLAG_EFFECTS = frozenset({Effect.SET, Effect.CREATE, Effect.REMOVE})
@@ -129,6 +131,14 @@ class Policy:
                     hint=f"Nothing was sent. The operator can add {case.action.name} to all_tenants_writes in the policy file.",
                 )
 
+    def admit_tenant(self, case: Case, tenant: Tenant) -> None:
+        """Refuse a tenant that the call did not name but is about.
+
+        Raises:
+            PolicyRefused: names the rule.
+        """
+        self._admit_tenant(case, tenant.keys, tenant.default_domain)
+
     def admit_targets(self, case: Case, memberships: Mapping[str, tuple[str, ...]] | None) -> None:
         """Refuse protected objects and too many of them.
 
@@ -140,12 +150,14 @@ class Policy:
         """
         if len(case.targets) > self.rules.ceilings.targets_per_plan:
             raise PolicyRefused(f"One plan touches at most {self.rules.ceilings.targets_per_plan} targets (targets_per_plan).")
-        for target in case.targets:
+        if text := next((t for t in case.texts if self._protects({t.casefold()})), ""):
+            raise PolicyRefused(f"{marked(text)} is protected by the policy.")
+        for target in case.touched:
             if self._is_protected(target):
                 raise PolicyRefused(f"{target.name or target.id} is protected by the policy.")
             if self.rules.protected.groups and target.kind == "user":
                 if memberships is None:
-                    raise PolicyRefused(f"The groups of {target.name} could not be read, so it counts as protected.")
+                    raise PolicyRefused(f"The groups of {target.name} could not all be read, so it counts as protected.")
                 wanted = {g.casefold() for g in self.rules.protected.groups}
                 if wanted & {g.casefold() for g in memberships.get(target.id, ())}:
                     raise PolicyRefused(f"{target.name} is in a group that the policy protects.")
@@ -188,7 +200,9 @@ class Policy:
             raise PolicyRefused(f"The policy refuses changes in {domain} (tenant_rules).")
 
     def _is_protected(self, target: Target) -> bool:
-        names = {n.casefold() for n in (target.id, target.name, target.label) if n}
+        return self._protects({n.casefold() for n in (target.id, target.name, target.label) if n})
+
+    def _protects(self, names: set[str]) -> bool:
         return any(fnmatch.fnmatchcase(name, pattern.casefold()) for pattern in self.rules.protected.objects for name in names)
 
 
@@ -196,17 +210,26 @@ def read_policy(settings: Settings, catalog: Catalog | None = None) -> Policy:
     """The policy in force.
 
     Raises:
-        SettingsError: the file is broken, or names a group or tool that does not exist. A missing file means the defaults.
+        SettingsError: the file is broken, or names a group or an action that does not exist. A missing file means the
+            defaults, but not where CIPP_MCP_POLICY names one.
     """
     place = settings.policy
     rules = Rules()
+    if place != settings.home / "policy.toml" and not place.is_file():
+        raise SettingsError(
+            "CIPP_MCP_POLICY names a file that is not there.", hint="Correct the path: without its rules nothing runs."
+        )
     if place.exists():
-        rules = parse_policy(_text(place), place.name, catalog)
+        rules = parse_policy(_text(place), place.name, catalog, settings.openapi)
     return Policy(rules, read_only=settings.read_only, approval=settings.approval)
 
 
-def parse_policy(text: str, name: str = "policy.toml", catalog: Catalog | None = None) -> Rules:
+def parse_policy(text: str, name: str = "policy.toml", catalog: Catalog | None = None, openapi: str = "") -> Rules:
     """The rules of a policy text.
+
+    Args:
+        catalog: its names are checked against this and against all other operations of CIPP's API.
+        openapi: where the operator's document of that API is; empty for the shipped catalogue.
 
     Raises:
         SettingsError: the first thing wrong with it, and where.
@@ -220,13 +243,29 @@ def parse_policy(text: str, name: str = "policy.toml", catalog: Catalog | None =
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise SettingsError(f"The policy file {name}: {where}: {first['msg']}.", hint=fix) from None
-    if wrong := sorted(set(rules.groups) - set(GROUPS)):
+    if wrong := sorted(set(rules.groups) - {*GROUPS, API}):
         raise SettingsError(f"The policy file {name} names no such group: {', '.join(wrong)}.", hint=fix)
     if catalog is not None:
-        tools = {*rules.tools, *rules.all_tenants_writes}
-        if wrong := sorted(t for t in tools if t not in catalog.actions):
-            raise SettingsError(f"The policy file {name} names no such tool: {', '.join(wrong)}.", hint=fix)
+        known = {t: _named(t, name, catalog, openapi) for t in sorted({*rules.tools, *rules.all_tenants_writes})}
+        if wrong := [t for t in rules.all_tenants_writes if not known[t].all_tenants]:
+            raise SettingsError(f"The policy file {name}: {wrong[0]} never takes AllTenants (all_tenants_writes).", hint=fix)
     return rules
+
+
+def _named(tool: str, name: str, catalog: Catalog, openapi: str) -> Action:
+    """The action that a rule is for; a rule for a name that no call carries would protect nothing."""
+    if tool in catalog.actions:
+        return catalog.actions[tool]
+    from cipp_mcp.catalog.given import at_hand
+
+    try:
+        found = at_hand(openapi).get(tool)
+    except UnknownAction as error:
+        why = error.message if error.hint == "Nothing was sent." else str(error)
+        raise SettingsError(f"The policy file {name} names {tool}. {why}", hint="Correct the policy file.") from None
+    if found.name != tool:
+        raise SettingsError(f"The policy file {name} names {tool}.", hint=f"Write {found.name}.")
+    return found
 
 
 def _text(place: Path) -> str:

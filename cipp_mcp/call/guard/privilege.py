@@ -12,6 +12,7 @@ from cipp_mcp.call.case import Case
 from cipp_mcp.call.decode import read_answer
 from cipp_mcp.call.targets import Send
 from cipp_mcp.call.tenants import Tenant
+from cipp_mcp.catalog.effect import Effect
 from cipp_mcp.errors import PolicyRefused
 from cipp_mcp.message import Repeat, Request
 
@@ -67,7 +68,9 @@ async def refuse_untouchable(send: Send, case: Case, held: Mapping[str, tuple[st
     Raises:
         PolicyRefused: names the target and why.
     """
-    users = [t for t in case.targets if t.kind == "user"]
+    # A stored order can be any command, an offboarding too; what a call may schedule anew is a closed list that locks nobody out.
+    about = case.touched if case.effect is Effect.DESTROY else case.targets
+    users = [t for t in about if t.kind == "user"]
     if not users or not case.effect.asks:
         return
     own = operator.casefold()

@@ -57,7 +57,7 @@ class PlanStore:
             PlanRefused: unknown, damaged, foreign, expired, used.
         """
         if not isinstance(plan_id, str) or not PLAN_ID.fullmatch(plan_id):
-            raise PlanRefused("confirm is not the id of a plan.")
+            raise PlanRefused("That is not the id of a plan.")
         plan = self._load(plan_id)
         if plan is None or plan.owner != owner:
             raise PlanRefused("There is no such plan here.")

@@ -175,7 +175,7 @@ class _Locked:
         try:
             kept = json.loads(raw)
             entries = [Entry(**e) for e in kept["entries"]]
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             kept, entries = {}, []
         if not self._vault.sealed("tally", kept.get("entries"), kept.get("mac")):
             raise PolicyRefused(

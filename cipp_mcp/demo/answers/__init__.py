@@ -50,3 +50,8 @@ def endpoints() -> dict[str, Endpoint]:
                 raise ValueError(f"two groups answer {name}")
             known[name.lower()] = endpoint
     return known
+
+
+def named() -> dict[str, Endpoint]:
+    """By name, as CIPP writes it."""
+    return {name: endpoint for part in GROUPS for name, endpoint in part.ENDPOINTS.items()}
