@@ -1,7 +1,8 @@
 """`python -m tests.comparison`: what each surface costs a model, and eight tasks played on all of them.
 
-`--write` puts the tables into `.github/FIGURES.md`. Exit 1: a surface costs more than it may. Exit 0: it does not, or it
-cannot be counted here and that is said.
+`--write` puts the tables into `.github/FIGURES.md`. `--peer NAME=FOLDER`, as often as wanted, plays the tasks on those servers of
+`peers.toml` instead of on ours. Exit 1: a surface costs more than it may. Exit 0: it does not, or it cannot be counted here and
+that is said.
 """
 
 from __future__ import annotations
@@ -16,13 +17,17 @@ from typing import Any
 import anyio
 
 from cipp_mcp.demo.serve import Box
+from tests.comparison.peers import Peer, cell
+from tests.comparison.peers import measured as measured_peer
 from tests.comparison.playing import SURFACES, Played, Surface, opened
 from tests.comparison.tasks import TASKS
 from tests.comparison.tokens import count
 from tests.conformance.npm import Npm, Skipped, installed
 
 PAGE = Path(__file__).parent.parent.parent / ".github" / "FIGURES.md"
-BEGIN, END = "<!-- measured by `python -m tests.comparison --write` -->", "<!-- end of what was measured -->"
+OURS = "<!-- measured by `python -m tests.comparison --write` -->"
+PEERS = "<!-- measured by `python -m tests.comparison --peer=wyre=FOLDER --peer=pdlaskbis=FOLDER --write` -->"
+END = "<!-- end of what was measured -->"
 MOST = {"all": 17_000, "--tools lean": 1_000}
 """Tokens of a listing."""
 MOST_OF_A_SEARCH = 500
@@ -56,16 +61,25 @@ def main(arguments: list[str]) -> int:
     except Skipped as why:
         print(f"comparison: skipped, because {why}")
         return 0
+    peers = dict(named.removeprefix("--peer=").split("=", 1) for named in arguments if named.startswith("--peer="))
+    if peers:
+        _tell(
+            _peers({name: anyio.run(measured_peer, npm, name, Path(folder)) for name, folder in peers.items()}), PEERS, arguments
+        )
+        return 0
     measured = anyio.run(_measure, npm)
     parts = (_surfaces(measured), _largest(measured["all"]), _tasks(measured), _searches(measured["--tools lean"].searches))
-    tables = "\n\n".join(parts)
-    print(tables)
-    if "--write" in arguments:
-        before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-        PAGE.write_text(f"{before}{BEGIN}\n\n{tables}\n\n{END}{rest.partition(END)[2]}", encoding="utf-8")
+    _tell("\n\n".join(parts), OURS, arguments)
     if too_much := over(measured):
         print(f"comparison: too many tokens in {', '.join(too_much)}", file=sys.stderr)
     return 1 if too_much else 0
+
+
+def _tell(tables: str, begin: str, arguments: list[str]) -> None:
+    print(tables)
+    if "--write" in arguments:
+        before, _, rest = PAGE.read_text(encoding="utf-8").partition(begin)
+        PAGE.write_text(f"{before}{begin}\n\n{tables}\n\n{END}{rest.partition(END)[2]}", encoding="utf-8")
 
 
 def over(measured: dict[str, Measured]) -> list[str]:
@@ -121,6 +135,12 @@ def _tasks(measured: dict[str, Measured]) -> str:
     sums = [sum(sum(tokens) for _, tokens in m.tasks) for m in measured.values()]
     totals = [f"{sum(m.listing.values()) + m.instructions} + {out}" for m, out in zip(measured.values(), sums, strict=True)]
     return _table(["Tokens of results, in calls", *measured], [*rows, ["**Carried in + results of these eight**", *totals]])
+
+
+def _peers(peers: dict[str, Peer]) -> str:
+    rows = [[task.title, *(cell(peer.tasks[task.title]) for peer in peers.values())] for task in TASKS]
+    lists = [f"{peer.listing:,} for {peer.tools}" for peer in peers.values()]
+    return _table(["Tokens of results, in calls", *peers], [["Tokens of the list, for tools", *lists], *rows])
 
 
 def _largest(whole: Measured) -> str:

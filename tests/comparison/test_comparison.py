@@ -12,6 +12,7 @@ from cipp_mcp.settings import GROUPS
 from tests.catalog.requests import BOUNDS
 from tests.comparison import __main__ as command
 from tests.comparison import playing
+from tests.comparison.peers import PEERS, cell
 from tests.comparison.tasks import TASKS
 from tests.conformance.npm import Skipped, installed
 
@@ -20,6 +21,12 @@ def test_each_task_is_made_of_calls_that_the_tools_take(catalog: Catalog) -> Non
     assert len(TASKS) == 8
     for step in (step for task in TASKS for step in task.steps):
         inputs.check(catalog.get(step.tool), step.arguments, bounds=BOUNDS)
+
+
+def test_the_peers_are_asked_the_same_tasks() -> None:
+    assert list(PEERS["tasks"]) == [task.title for task in TASKS]
+    assert cell(None) == "no tool"
+    assert cell((1_466, 2, 1, 3)) == "1,466 in 2, 1 failed, 3 done unasked"
 
 
 def test_the_groups_that_are_played_are_groups() -> None:

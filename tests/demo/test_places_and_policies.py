@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from cipp_mcp.demo.answers.teams import SUBMITTED
+
 F = "fabrikam.example"
 ANA = "ana@fabrikam.example"
 BEN = "ben@fabrikam.example"
@@ -68,7 +70,7 @@ def test_a_team_is_made_in_the_background_from_its_own_tenant_field(cipp: Any, b
     order = {"tenantid": F, "tenantFilter": "contoso.example", "displayName": "Launch", "visibility": "private", "owner": [BEN]}
     cipp.results("AddTeam", order)
     assert "Launch" not in [row["displayName"] for row in cipp.rows("ListTeams", tenantFilter=F, type="List")]
-    box.world.run_due()
+    box.world.advance(SUBMITTED)
     made = next(row for row in cipp.rows("ListTeams", tenantFilter=F, type="List") if row["displayName"] == "Launch")
     (team,) = cipp.rows("ListTeams", tenantFilter=F, type="Team", ID=made["id"])
     assert [owner["email"] for owner in team["Owners"]] == [BEN]
@@ -86,12 +88,12 @@ def test_numbers_are_submitted_and_change_later(cipp: Any, box: Any) -> None:
     order = {"TenantFilter": F, "PhoneNumber": free, "PhoneNumberType": "DirectRouting", "input": {"value": ANA}}
     assert cipp.results("ExecTeamsVoicePhoneNumberAssignment", order).startswith("Successfully submitted")
     assert holders()[free] == "Unassigned"
-    box.world.run_due()
+    box.world.advance(SUBMITTED)
     assert holders()[free]["userPrincipalName"] == ANA
     cipp.results("ExecTeamsVoicePhoneNumberAssignment", order | {"PhoneNumber": taken}, status=403)
     # The person named is not looked at: the number alone decides.
     cipp.results("ExecRemoveTeamsVoicePhoneNumberAssignment", {"tenantFilter": F, "PhoneNumber": taken, "AssignedTo": ANA})
-    box.world.run_due()
+    box.world.advance(SUBMITTED)
     assert holders()[taken] == "Unassigned"
     cipp.results("ExecRemoveTeamsVoicePhoneNumberAssignment", {"tenantFilter": F, "PhoneNumber": taken}, status=500)
     (place,) = cipp.rows("ListTeamsLisLocation", tenantFilter=F)

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping
 
 WITHIN = 60.0
 _TAKE = (
-    "import fcntl, os, sys, termios\n"
+    "import fcntl, os, signal, sys, termios\n"
+    "signal.signal(signal.SIGINT, signal.SIG_DFL)\n"  # a run in the background may have it ignored, and that is inherited
     "fd = os.open(sys.argv[1], os.O_RDWR)\n"
     "fcntl.ioctl(fd, termios.TIOCSCTTY, 0)\n"
     "for n in (0, 1, 2) if sys.argv[2] == 'all' else (): os.dup2(fd, n)\n"

@@ -7,7 +7,7 @@ from cipp_mcp.demo.dialect import Call, Endpoint, GraphError, Reply, as_list, tr
 from cipp_mcp.demo.seed import group_row
 from cipp_mcp.demo.tenant import Row, Tenant, visible
 
-SUBMITTED = 5.0  # seconds from submitting to happening
+SUBMITTED = 30.0  # seconds from submitting to happening
 
 
 def team_rows(tenant: Tenant) -> list[Row]:
