@@ -50,24 +50,24 @@ class Found:
     """
 
     values: tuple[str, ...] = ()
-    _by_start: Mapping[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
+    _by_start: Mapping[str, tuple[tuple[int, str], ...]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        by_start: dict[str, tuple[str, ...]] = {}
-        for value in self.values:
+        by_start: dict[str, tuple[tuple[int, str], ...]] = {}
+        for place, value in enumerate(self.values):
             start = value[:SHORTEST] if len(value) >= SHORTEST else ""
-            by_start[start] = (*by_start.get(start, ()), value)
+            by_start[start] = (*by_start.get(start, ()), (place, value))
         object.__setattr__(self, "_by_start", by_start)
 
     def __repr__(self) -> str:
         return f"Found({len(self.values)} secrets)"
 
     def _within(self, text: str) -> list[str]:
-        """The values that stand in a text, longest first; of very many only those that may are looked for."""
+        """The values that stand in a text, in their order; of very many only those that may are looked for."""
         if len(self.values) <= FEW:
             return [value for value in self.values if value in text]
         starts = {"", *(text[n : n + SHORTEST] for n in range(len(text) - SHORTEST + 1))} & self._by_start.keys()
-        return sorted((value for start in starts for value in self._by_start[start] if value in text), key=len, reverse=True)
+        return [value for _, value in sorted(pair for start in starts for pair in self._by_start[start] if pair[1] in text)]
 
     def mask(self, text: str) -> str:
         """The text without any secret value or shape."""
