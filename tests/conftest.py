@@ -1,10 +1,12 @@
 """`pytest --update` rewrites what is generated (tool snapshots, reference, README blocks) instead of failing on it.
 
-What is marked slow runs only when a marker expression asks for it: `pytest -m slow`.
+What is marked slow runs only when a marker expression asks for it: `pytest -m slow`. With one, properties look at new examples
+in each run; without one, at the same, so that a change is not stopped by what it did not do.
 """
 
 from __future__ import annotations
 
+import hypothesis
 import pytest
 
 from cipp_mcp.catalog.manifests import Catalog, load
@@ -12,6 +14,11 @@ from cipp_mcp.catalog.manifests import Catalog, load
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update", action="store_true", help="rewrite snapshots and generated documentation")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    hypothesis.settings.register_profile("here", derandomize=not config.option.markexpr, deadline=None)
+    hypothesis.settings.load_profile("here")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
