@@ -83,10 +83,11 @@ class PlanStore:
 
     def all(self) -> list[Plan]:
         """Every plan that may still run, oldest first."""
+        # Used plans lie here for two days: of those only the name is read, or each write would cost more than the one before.
         folder = self._vault.folder / "plans"
-        ids = [p.stem for p in folder.glob("plan_*.json")] if folder.is_dir() else []
-        plans = [p for i in ids if (p := self._load(i)) is not None]
-        live = [p for p in plans if self._vault.read(f"plans/{p.id}.used") is None and not self.expired(p)]
+        names = {p.name for p in folder.glob("plan_*")} if folder.is_dir() else set()
+        ids = [stem for n in names if (stem := n.removesuffix(".json")) != n and f"{stem}.used" not in names]
+        live = [p for i in ids if (p := self._load(i)) is not None and not self.expired(p)]
         return sorted(live, key=lambda p: p.created)
 
     def approve(self, plan: Plan, channel: str) -> None:
