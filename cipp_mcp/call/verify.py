@@ -169,7 +169,10 @@ async def _once(
             checks = applying(verify, case)
             if not verify.read or not checks:
                 continue
-            found, facts = await _compare(send, kinds, verify, checks, case, target, before, v)
+            rows = await _rows(send, kinds, verify, case, target)
+            found, facts = Seen.UNREADABLE, dict[str, Any]()
+            if rows is not None:
+                found, facts = _judge_rows(rows, kinds, verify, checks, case, target, before, v)
             used = verify.read
             fresh = any(c.fresh for c in checks)
             of_job = verify.job
@@ -179,22 +182,6 @@ async def _once(
             if found is Seen.SHOWN:
                 break
     return Evidence(seen, shows if len(shows) > 1 else next(iter(shows.values()), {}), used, of_job=of_job, fresh=fresh)
-
-
-async def _compare(
-    send: Send,
-    kinds: Mapping[str, Kind],
-    verify: Verify,
-    checks: list[Expect],
-    case: Case,
-    target: Target | None,
-    before: Mapping[str, frozenset[str]],
-    number: int,
-) -> tuple[Seen, dict[str, Any]]:
-    rows = await _rows(send, kinds, verify, case, target)
-    if rows is None:
-        return Seen.UNREADABLE, {}
-    return _judge_rows(rows, kinds, verify, checks, case, target, before, number)
 
 
 def _judge_rows(

@@ -56,12 +56,8 @@ def put(client: Client, place: Path, name: str, entry: Mapping[str, Any]) -> Cha
     path = (client.holder, name)
     mark, text = _without_mark(before)
     with _named(place):
-        there = jsonc.member_of(text, path, comments=client.comments)
-        if there is not None and not is_ours(there):
-            raise SettingsError(
-                f"{client.title} has a server named {name} that is not cipp-mcp; it was left alone.",
-                hint="Rename or remove that entry, or paste what `cipp-mcp print` shows under another name.",
-            )
+        hint = "Rename or remove that entry, or paste what `cipp-mcp print` shows under another name."
+        there = _own_entry(client, text, path, hint)
         wanted = {**(there or {}), **entry}
         if there == wanted:
             return Change(place, before, before or "")
@@ -80,12 +76,22 @@ def take(client: Client, place: Path, name: str) -> Change:
     path = (client.holder, name)
     mark, text = _without_mark(before)
     with _named(place):
-        there = jsonc.member_of(text, path, comments=client.comments)
-        if there is not None and not is_ours(there):
-            raise SettingsError(f"{client.title} has a server named {name} that is not cipp-mcp; it was left alone.", hint="")
+        _own_entry(client, text, path, hint="")
         after = jsonc.without_member(text, path, comments=client.comments)
         _check(text, after, client, path, None)
     return Change(place, before, mark + after)
+
+
+def _own_entry(client: Client, text: str, path: tuple[str, str], hint: str) -> Any:
+    """What stands there, None for nothing.
+
+    Raises:
+        SettingsError: it is not ours.
+    """
+    there = jsonc.member_of(text, path, comments=client.comments)
+    if there is not None and not is_ours(there):
+        raise SettingsError(f"{client.title} has a server named {path[1]} that is not cipp-mcp; it was left alone.", hint=hint)
+    return there
 
 
 def write(change: Change) -> Path | None:

@@ -127,6 +127,12 @@ def collected(*words: str) -> list[str]:
     return [found for found in ended.stdout.decode().splitlines() if "::" in found]
 
 
+def test_every_command_of_the_tests_own_is_there() -> None:
+    named = set(re.findall(r"`python -m tests\.(\w+)", text_of(README)))
+    assert named == {"comparison", "conformance"}
+    assert [n for n in named if not (ROOT / "tests" / n / "__main__.py").is_file()] == []
+
+
 def test_every_promise_names_tests_that_there_are() -> None:
     """One collection for the slow ones and one for the others; what `-k` means is looked for in the names."""
     rows = list(proofs())

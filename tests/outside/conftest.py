@@ -6,12 +6,17 @@ would see the same: a server keeps CIPP's limit of 100 requests in 10 s, and a t
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import os
+import sys
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 
-from tests.outside.house import ERAS, House, opened
+from cipp_mcp import cli
+from cipp_mcp.demo.serve import Box
+from tests.outside.house import ERAS, QUIET, Ended, House, Run, opened
 
 
 @pytest.fixture(scope="session")
@@ -31,3 +36,34 @@ def house(houses: dict[str, House], era: str) -> House:
     """The module's house of that era, as clean as on the first day."""
     houses[era].clean()
     return houses[era]
+
+
+@pytest.fixture(scope="module")
+def box() -> Iterator[Box]:
+    with Box.open(enforce_rate=False) as opened_box:
+        yield opened_box
+
+
+@pytest.fixture
+def run(box: Box, home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
+    """Runs one command in this process: argv in; exit code, standard output and standard error out."""
+    for name in [n for n in os.environ if n.startswith("CIPP_")]:
+        monkeypatch.delenv(name)
+    for name, value in {**QUIET, **box.environment(), "CIPP_MCP_HOME": str(home)}.items():
+        monkeypatch.setenv(name, value)
+
+    def ran(*argv: str, **more: str) -> Ended:
+        capfd.readouterr()
+        with monkeypatch.context() as context:
+            for name, value in more.items():
+                context.setenv(name, value)
+            try:
+                code = cli.main(list(argv))
+            except SystemExit as ended:
+                code = int(str(ended.code))
+        sys.stdout.flush()
+        out, err = capfd.readouterr()
+        assert "Traceback" not in err
+        return Ended(code, out, err)
+
+    return ran

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import anyio
 import mcp_types as t
@@ -119,6 +119,21 @@ async def call(client: Client, tool: str, arguments: Mapping[str, Any]) -> dict[
     assert json.loads(result.content[0].text) == envelope
     assert result.is_error is (envelope["outcome"] in {"failed", "unknown", "refused"})
     return envelope
+
+
+class Ended(NamedTuple):
+    """How one command ended: exit code, standard output and standard error."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+Run = Callable[..., Ended]
 
 
 @dataclass

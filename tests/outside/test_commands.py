@@ -4,46 +4,23 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cipp_mcp import cli
 from cipp_mcp.demo.faults import Fault
 from cipp_mcp.demo.serve import Box
 from tests.outside.guarded import ANA, GUARDED, F, arguments_of
-from tests.outside.house import QUIET, WITHIN, command, environment, forget
+from tests.outside.house import WITHIN, Ended, Run, command, environment, forget
 from tests.outside.jsonlines import Talk
 
 GIL = f"gil@{F}"
 ENABLE = {"tenant_filter": F, "user_id": GIL, "enabled": True}
 CLEAR = arguments_of(GUARDED["clear"])
-
-
-@dataclass(frozen=True)
-class Ended:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-Run = Callable[..., Ended]
-
-
-@pytest.fixture(scope="module")
-def box() -> Iterator[Box]:
-    with Box.open(enforce_rate=False) as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -62,31 +39,6 @@ def effects(box: Box) -> Iterator[Callable[[], list[str]]]:
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     return tmp_path / "home"
-
-
-@pytest.fixture
-def run(box: Box, home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
-    """Runs one command in this process: argv in; exit code, standard output and standard error out."""
-    for name in [n for n in os.environ if n.startswith("CIPP_")]:
-        monkeypatch.delenv(name)
-    for name, value in {**QUIET, **box.environment(), "CIPP_MCP_HOME": str(home)}.items():
-        monkeypatch.setenv(name, value)
-
-    def ran(*argv: str, **more: str) -> Ended:
-        capfd.readouterr()
-        with monkeypatch.context() as context:
-            for name, value in more.items():
-                context.setenv(name, value)
-            try:
-                code = cli.main(list(argv))
-            except SystemExit as ended:
-                code = int(str(ended.code))
-        sys.stdout.flush()
-        out, err = capfd.readouterr()
-        assert "Traceback" not in err
-        return Ended(code, out, err)
-
-    return ran
 
 
 def call(run: Run, tool: str, arguments: Any, *more: str, **env: str) -> Ended:

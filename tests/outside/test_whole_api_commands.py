@@ -3,47 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cipp_mcp import cli
 from cipp_mcp.demo.serve import Box
 from tests.outside.guarded import ANA, F
-from tests.outside.house import QUIET
+from tests.outside.house import Run
 
-Run = Callable[..., tuple[int, str, str]]
 SYNC = {"tenantFilter": F, "Name": "Mailboxes"}
-
-
-@pytest.fixture(scope="module")
-def box() -> Iterator[Box]:
-    with Box.open(enforce_rate=False) as opened:
-        yield opened
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     return tmp_path
-
-
-@pytest.fixture
-def run(box: Box, home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
-    """Runs one command in this process: exit code, standard output, standard error."""
-    for name in [n for n in os.environ if n.startswith("CIPP_")]:
-        monkeypatch.delenv(name)
-    for name, value in {**QUIET, **box.environment(), "CIPP_MCP_HOME": str(home)}.items():
-        monkeypatch.setenv(name, value)
-
-    def ran(*argv: str) -> tuple[int, str, str]:
-        capfd.readouterr()
-        code = cli.main(list(argv))
-        return code, *capfd.readouterr()
-
-    return ran
 
 
 def write_policy(home: Path, text: str) -> None:

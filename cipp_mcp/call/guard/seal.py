@@ -73,11 +73,8 @@ class Vault:
         Raises:
             AuditUnavailable: the disk said no.
         """
-        place = self.ready().joinpath(name)
-        draft = place.with_name(f".{place.name}.{secrets.token_hex(6)}")
         try:
-            place.parent.mkdir(mode=0o700, exist_ok=True)
-            self._write(draft, content)
+            place, draft = self._drafted(name, content)
             try:
                 os.link(draft, place)  # fails when the name is taken, and never shows half a file
             except FileExistsError:
@@ -90,6 +87,14 @@ class Vault:
         except OSError:
             raise AuditUnavailable("A file in the folder of CIPP_MCP_HOME cannot be written.") from None
         return True
+
+    def _drafted(self, name: str, content: bytes) -> tuple[Path, Path]:
+        """Where the file will be, and the whole content under another name beside it. Raises OSError."""
+        place = self.ready().joinpath(name)
+        draft = place.with_name(f".{place.name}.{secrets.token_hex(6)}")
+        place.parent.mkdir(mode=0o700, exist_ok=True)
+        self._write(draft, content)
+        return place, draft
 
     def _create_plainly(self, place: Path, content: bytes) -> bool:
         """For file systems without links: exclusive creation is still atomic as a mark."""
@@ -114,11 +119,8 @@ class Vault:
         Raises:
             AuditUnavailable: the disk said no.
         """
-        place = self.ready().joinpath(name)
-        draft = place.with_name(f".{place.name}.{secrets.token_hex(6)}")
         try:
-            place.parent.mkdir(mode=0o700, exist_ok=True)
-            self._write(draft, content)
+            place, draft = self._drafted(name, content)
             os.replace(draft, place)
         except OSError:
             raise AuditUnavailable("A file in the folder of CIPP_MCP_HOME cannot be written.") from None
