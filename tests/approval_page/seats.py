@@ -22,12 +22,17 @@ class Seat:
         return int(await self.page.evaluate("document.documentElement.scrollHeight"))
 
     async def focused(self) -> str:
+        """The field or the button in which the cursor stands. A browser sets the first focus only after the page has loaded."""
+        await self.page.wait_for_function("document.activeElement && document.activeElement != document.body")
         return str(await self.page.evaluate("document.activeElement.name || document.activeElement.textContent"))
 
-    async def heading(self) -> str:
-        return str(await self.page.text_content("h1"))
+    async def reads(self, heading: str) -> None:
+        """Wait until that heading stands there: a new page may still be on its way when the old one can be asked."""
+        await self.page.wait_for_function("heading => document.querySelector('h1')?.textContent == heading", arg=heading)
 
     async def type(self, text: str, *keys: str) -> None:
+        """Type where the cursor is; keys before there is one are lost."""
+        await self.focused()
         await self.page.keyboard.type(text)
         for key in keys:
             await self.page.keyboard.press(key)

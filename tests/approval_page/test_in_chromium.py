@@ -53,11 +53,11 @@ async def test_typed_by_keyboard_and_entered_it_is_a_yes(house: House, chromium:
         assert await seat.focused() == "phrase"
         await seat.type(plan.phrase, "Enter")
         await seat.page.wait_for_url("**/approve")
-        assert await seat.heading() == "Approved"
+        await seat.reads("Approved")
         assert "close this window" in str(await seat.page.text_content("main"))
         assert seat.undisturbed(root(house))
         await seat.page.goto(house.opened[0])
-        assert await seat.heading() == "No plan is waiting"
+        await seat.reads("No plan is waiting")
     approved = house.store.approval(plan)
     assert approved is not None and approved.channel == "page"
     assert house.replies() == ["yes"]
@@ -70,14 +70,14 @@ async def test_a_wrong_phrase_is_a_no_and_the_link_is_used_up(house: House, chro
         seat = await sit(chromium, house.opened[0])
         await seat.type("LAPTOP-0002", "Enter")
         await seat.page.wait_for_url("**/approve")
-        assert await seat.heading() == "Declined"
+        await seat.reads("Declined")
         await seat.page.go_back()
         if await seat.page.locator("[name=phrase]").count():
             await seat.page.fill("[name=phrase]", plan.phrase)
             await seat.page.click("button.approve")
-            assert await seat.heading() == "No longer waiting"
+            await seat.reads("No longer waiting")
         else:
-            assert await seat.heading() == "No plan is waiting"
+            await seat.reads("No plan is waiting")
     assert (house.store.approval(plan), house.replies()) == (None, ["no"])
 
 
@@ -94,7 +94,7 @@ async def test_an_empty_field_is_not_an_answer_and_tab_reaches_decline(house: Ho
         assert await seat.focused() == "Decline"
         await seat.type("", "Enter")
         await seat.page.wait_for_url("**/decline")
-        assert await seat.heading() == "Declined"
+        await seat.reads("Declined")
     assert house.replies() == ["no"]
 
 
@@ -106,7 +106,7 @@ async def test_a_plan_used_elsewhere_cannot_be_approved_from_an_open_page(house:
         house.store.claim(plan)
         await seat.type(plan.phrase, "Enter")
         await seat.page.wait_for_url("**/approve")
-        assert await seat.heading() == "No longer waiting"
+        await seat.reads("No longer waiting")
     assert house.records == []
 
 
@@ -135,7 +135,7 @@ async def test_a_wrong_pin_keeps_the_plan_and_the_right_one_approves(house: Hous
         await seat.page.wait_for_selector("[role=alert]")
         await seat.type(plan.phrase, "Tab")
         await seat.type("4711", "Enter")
-        await seat.page.wait_for_function("document.querySelector('h1').textContent == 'Approved'")
+        await seat.reads("Approved")
     assert house.replies() == ["yes"]
 
 
@@ -150,7 +150,7 @@ async def test_a_secret_is_shown_at_a_press_and_not_again(house: House, chromium
         assert seat.undisturbed(root(house))
         await seat.page.goto(house.opened[0])
         await seat.page.click("button")
-        assert await seat.heading() == "No longer here"
+        await seat.reads("No longer here")
 
 
 async def test_hostile_names_run_nothing_and_load_nothing(house: House, chromium: Any) -> None:
