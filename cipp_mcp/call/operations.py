@@ -30,7 +30,6 @@ KEPT_FOR = 8 * 24 * 3600.0
 OPEN_WORDS = frozenset({Word.PENDING.value, Word.ACCEPTED.value, Word.UNKNOWN.value})
 LOCK_SECONDS = 10.0
 SETTLED_AFTER = 2.0
-MOST_SEEN = 2_000
 
 
 def new_operation_id() -> str:
@@ -235,27 +234,29 @@ class OperationBook:
 
     def _recent(self, within: float) -> list[Operation]:
         folder = self._vault.folder / "operations"
-        found = []
+        found, young = [], set()
         for file in folder.glob("op_*.json") if folder.is_dir() else []:
             try:
                 stat = file.stat()
             except OSError:
                 continue
             age = self._now() - stat.st_mtime
+            if age < LOCKED_FOR:
+                young.add(file.stem)
             if age > KEPT_FOR:
                 file.unlink(missing_ok=True)
             elif age < within + 1:
                 kept = self._known(file.stem, (stat.st_mtime_ns, stat.st_ino, stat.st_size))
                 if kept is not None and self._now() - kept.began < within:
                     found.append(kept)
+        for old in set(self._seen) - young:
+            self._seen.pop(old, None)
         return sorted(found, key=lambda o: o.began, reverse=True)
 
     def _known(self, operation: str, version: tuple[int, int, int]) -> Operation | None:
         """As `get`, without reading the same file again while it has not changed."""
         known = self._seen.get(operation)
         if known is None or known[0] != version:
-            if len(self._seen) > MOST_SEEN:
-                self._seen.clear()
             known = self._seen[operation] = (version, self.get(operation))
         return known[1]
 
