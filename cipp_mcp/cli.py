@@ -31,26 +31,27 @@ examples:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code is the outcome's."""
+    by_hand = sys.stdin is None or sys.stdin.isatty()
     terminal.prepare_streams()
     given = list(sys.argv[1:] if argv is None else argv)
     if not given:
-        if sys.stdin is None or sys.stdin.isatty():
+        if by_hand:
             _parser("").print_help()
             return 0
         given = ["serve"]
     parser = _parser(given[0])
 
     def run() -> int:
-        arguments = parser.parse_args(given)
+        arguments = parser.parsed(given)
         code: int = arguments.run(arguments)
         return code
 
     return manners.well_mannered(run, as_json="--json" in given, debug="--debug" in given)
 
 
-def _parser(only: str | None = None) -> argparse.ArgumentParser:
+def _parser(only: str | None = None) -> terminal.Parser:
     """All commands; `only` one has the flags of the settings, which cost more to make than the rest."""
-    parser = argparse.ArgumentParser(
+    parser = terminal.Parser(
         prog="cipp-mcp",
         description="Administer Microsoft 365 tenants through CIPP from an AI assistant.",
         epilog=_EXAMPLES,
@@ -69,7 +70,7 @@ def _parser(only: str | None = None) -> argparse.ArgumentParser:
             epilog=examples.epilog(name),
             formatter_class=terminal.Help,
         )
-        made.set_defaults(run=run)
+        made.set_defaults(run=run, parser=made)
         made.add_argument("--debug", action="store_true", help="log everything, and show where an unexpected error came from")
         if config and only in {None, name}:
             _settings_flags(made)

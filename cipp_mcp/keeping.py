@@ -64,13 +64,6 @@ def read(home: Path, name: str) -> str | None:
     return found
 
 
-def forget(home: Path, name: str) -> None:
-    """Take it away from both places; nothing happens where there is none."""
-    erase_ring(_entry(home, name))
-    with contextlib.suppress(OSError):
-        (home / name).unlink()
-
-
 def others_may_read(home: Path, name: str) -> bool:
     """Whether a value that is in a file can be read by other users of this computer (never known on Windows)."""
     if sys.platform == "win32":
@@ -105,56 +98,36 @@ def write_private(place: Path, text: str) -> None:
 
 def _entry(home: Path, name: str) -> str:
     """One entry for each folder: two folders must not share a secret."""
-    return f"{name}-{hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:16]}"
+    return f"{name}-{hashlib.sha256(os.fsencode(home.resolve())).hexdigest()[:16]}"
 
 
 def _ring() -> Any:
     """The keyring library with a real backend behind it, or None."""
     import keyring
-    from keyring.errors import KeyringError
 
     try:
         return keyring if keyring.get_keyring().priority > 0 else None
-    except (KeyringError, RuntimeError):
+    except Exception:  # here and below: a backend, or a user's choice of one, fails with any error of its system
         return None
-
-
-def has_ring() -> bool:
-    """Whether this computer has a keyring that we can use."""
-    return _ring() is not None
 
 
 def read_ring(entry: str) -> str | None:
     """An entry of the keyring, or None."""
-    from keyring.errors import KeyringError
-
     ring = _ring()
     try:
         found = ring.get_password(SERVICE, entry) if ring is not None else None
-    except KeyringError:
+    except Exception:
         return None
     return str(found) if found else None
 
 
 def write_ring(entry: str, value: str) -> bool:
     """Put an entry into the keyring and read it back; False where that does not work."""
-    from keyring.errors import KeyringError
-
     ring = _ring()
     if ring is None:
         return False
     try:
         ring.set_password(SERVICE, entry, value)
-    except KeyringError:
+    except Exception:
         return False
     return read_ring(entry) == value
-
-
-def erase_ring(entry: str) -> None:
-    """Take an entry out of the keyring, if it is there."""
-    from keyring.errors import KeyringError
-
-    ring = _ring()
-    with contextlib.suppress(KeyringError):
-        if ring is not None and ring.get_password(SERVICE, entry) is not None:
-            ring.delete_password(SERVICE, entry)

@@ -81,7 +81,10 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
 
 
 def _reader_gone(error: BaseException) -> bool:
-    return isinstance(error, OSError) and error.errno == errno.EPIPE
+    if not isinstance(error, OSError):
+        return False
+    windows = sys.platform == "win32" and error.errno == errno.EINVAL and error.filename is None  # it has no word of its own
+    return windows or error.errno == errno.EPIPE
 
 
 def _disk_full(error: BaseException) -> bool:

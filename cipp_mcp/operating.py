@@ -172,7 +172,6 @@ def audit(arguments: argparse.Namespace, chosen: Settings) -> int:
     """Verify or export the trail."""
     from cipp_mcp import wiring
     from cipp_mcp.call.guard.audit import verify
-    from cipp_mcp.call.guard.seal import Vault
 
     trail = wiring.trail_of(chosen)
     if trail.path.exists() and not (trail.path.is_file() and os.access(trail.path, os.R_OK)):
@@ -181,7 +180,7 @@ def audit(arguments: argparse.Namespace, chosen: Settings) -> int:
         wanted = [r for r in trail.records() if not arguments.only_ticket or r.get("ticket") == arguments.only_ticket]
         sys.stdout.write(_export(wanted, arguments.format))
         return 0
-    verdict = verify(trail.path, Vault(chosen.home))
+    verdict = verify(trail.path, wiring.vault_of(chosen.home))
     ended = [f"{r.get('action')} {r.get('operation')}" for r in trail.open_intents()]
     if arguments.json:
         found = [{"line": d.line, "kind": d.kind, "says": d.says} for d in verdict.damages]
@@ -204,7 +203,7 @@ def _export(records: Iterable[Mapping[str, Any]], form: str) -> str:
         rows.append([clean(str({**record, "targets": targets}.get(k) or "")) for k in _EXPORTED])
     if form == "csv":
         out = io.StringIO()
-        writer = csv.writer(out)
+        writer = csv.writer(out, lineterminator="\n")
         writer.writerow(_EXPORTED)
         # A cell that begins like a formula would run in a spreadsheet.
         writer.writerows([[f"'{c}" if c[:1] in "=+-@\t" else c for c in row] for row in rows])

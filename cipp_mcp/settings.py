@@ -269,13 +269,13 @@ def _check(s: Settings, need_cipp: bool) -> None:
 
 
 def _check_url(variable: str, url: str, *, plain_http: bool) -> None:
-    fix = "Write it as https://host."
+    fix = "Write it as http://host:port." if plain_http else "Write it as https://host."
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError:
         raise SettingsError(f"{variable} is not an address.", hint=fix) from None
-    if parts.scheme not in {"http", "https"} or not host:
+    if parts.scheme not in {"http", "https"} or not host or any(c.isspace() for c in url):
         raise SettingsError(f"{variable} is not an http(s) address.", hint=fix)
     if parts.scheme == "http" and not plain_http and host not in LOOPBACK:
         raise SettingsError(f"{variable} uses http to {host}.", hint="Only loopback may be reached without TLS: write https://.")

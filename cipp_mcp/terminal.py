@@ -14,7 +14,7 @@ import sys
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
-from typing import Any, TextIO
+from typing import Any, Literal, NoReturn, TextIO
 
 from cipp_mcp.call.text import clean
 from cipp_mcp.settings import Settings
@@ -29,14 +29,17 @@ _WAITING = frozenset({"needs_approval", "pending", "partial"})
 def prepare_streams() -> None:
     """UTF-8 on both streams whatever the console's code page; what cannot be shown is replaced, never fatal.
 
-    A program that starts us without an output (`>&-`, a Windows program without a console) gets one that goes nowhere.
+    A program that starts us without one (`>&-`, a Windows program without a console) gives us one that leads nowhere.
     """
-    sys.stdout = sys.stdout or _nowhere()
-    sys.stderr = sys.stderr or _nowhere()
+    sys.stdin = sys.stdin or _nowhere("r")
+    sys.stdout = sys.stdout or _nowhere("w")
+    sys.stderr = sys.stderr or _nowhere("w")
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(encoding="utf-8", errors="replace")
+            if not stream.isatty():
+                reconfigure(newline="\n")  # in a pipe on Windows too, for a shell that reads a completion, or a table in a file
     reconfigure = getattr(sys.stdin, "reconfigure", None)
     if reconfigure is not None and not sys.stdin.isatty():
         reconfigure(encoding="utf-8-sig")  # PowerShell may put a mark in front
@@ -44,8 +47,8 @@ def prepare_streams() -> None:
         os.system("")  # switches colour sequences on in consoles that know them
 
 
-def _nowhere() -> TextIO:
-    return open(os.devnull, "w", encoding="utf-8")
+def _nowhere(mode: Literal["r", "w"]) -> TextIO:
+    return open(os.devnull, mode, encoding="utf-8")
 
 
 def colours(stream: TextIO) -> bool:
@@ -64,6 +67,23 @@ class Help(argparse.RawDescriptionHelpFormatter):
     def add_usage(self, usage: Any, actions: Iterable[argparse.Action], groups: Any, prefix: str | None = None) -> None:
         common = {f.name for f in fields(Settings)}
         super().add_usage(usage, [a for a in actions if a.dest not in common], groups, prefix)
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are said by the command that they are about, with the next step."""
+
+    def parsed(self, given: Sequence[str]) -> argparse.Namespace:
+        """What was given, all of it understood."""
+        found, unknown = self.parse_known_args(given)
+        if unknown:
+            flags = [word.partition("=")[0] for word in unknown if word.startswith("-")]  # what follows one may be a secret
+            command: Parser = getattr(found, "parser", self)
+            command.error(f"unrecognized arguments: {' '.join(flags or unknown)}")
+        return found
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(2, f"{self.prog}: error: {message}\nSee `{self.prog} --help`.\n")
 
 
 class Progress:

@@ -6,10 +6,14 @@ in each run; without one, at the same, so that a change is not stopped by what i
 
 from __future__ import annotations
 
+import os
+
 import hypothesis
 import pytest
 
 from cipp_mcp.catalog.manifests import Catalog, load
+
+OF_TESTS = {"CIPP_OPENAPI", "CIPP_MCP_SCREENSHOTS", "CIPP_MCP_TEST_CACHE"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -17,7 +21,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    hypothesis.settings.register_profile("here", derandomize=not config.option.markexpr, deadline=None)
+    """No test reads the settings of whoever runs it, or touches the keyring of the computer it runs on."""
+    for name in [n for n in os.environ if n.startswith("CIPP_") and n not in OF_TESTS]:
+        del os.environ[name]
+    os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.null.Keyring"
+    slow_machine = [hypothesis.HealthCheck.too_slow]
+    hypothesis.settings.register_profile(
+        "here", derandomize=not config.option.markexpr, deadline=None, suppress_health_check=slow_machine
+    )
     hypothesis.settings.load_profile("here")
 
 

@@ -6,6 +6,7 @@ profile, and the server finds the secret itself.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath, PurePosixPath, PureWindowsPath
@@ -59,6 +60,7 @@ CLIENTS: Mapping[str, Client] = {
 }
 ANY = "json"
 """What `print` takes for any other client."""
+_CONNECTION = frozenset({"CIPP_API_URL", "CIPP_TENANT_ID", "CIPP_CLIENT_ID", "CIPP_CLIENT_SECRET"})
 
 
 def config_file(client: str, platform: str, environment: Mapping[str, str], packages: Sequence[str] = ()) -> PurePath:
@@ -101,19 +103,28 @@ def config_file(client: str, platform: str, environment: Mapping[str, str], pack
 
 
 def launcher(
-    platform: str, python: str, version: str, is_file: Callable[[str], bool], which: Callable[[str], str | None]
+    platform: str, python: str, version: str, is_file: Callable[[str], bool], which: Callable[[str], str | None], origin: str = ""
 ) -> tuple[str, list[str]]:
     """How a desktop app starts us: by an absolute path, because its PATH is short.
 
     Args:
         python: `sys.executable`. In uv's cache it goes away again, and uvx itself is named instead.
+        origin: where uvx got us, empty for an index: there our name may be nobody's, or another's.
     """
     windows = platform == "win32"
     place = _path(python, windows)
     if "archive-v0" in place.parts and (uvx := which("uvx")):
-        return uvx, [f"cipp-mcp=={version}"]
+        return uvx, ["--from", origin, "cipp-mcp"] if origin else [f"cipp-mcp=={version}"]
     script = str(place.with_name("cipp-mcp.exe" if windows else "cipp-mcp"))
     return (script, []) if is_file(script) else (python, ["-m", "cipp_mcp"])
+
+
+def origin_of(direct_url: str | None) -> str:
+    """The `direct_url.json` of an installation (PEP 610; an index leaves none), as `uvx --from` takes it."""
+    told = json.loads(direct_url or "{}")
+    if vcs := told.get("vcs_info"):
+        return f"{vcs['vcs']}+{told['url']}@{vcs['commit_id']}"
+    return str(told.get("url", ""))
 
 
 def entry_name(profile: str, default_profile: str, *, demo: bool) -> str:
@@ -139,6 +150,17 @@ def entry(
     arguments += surface or (["--tools", "lean"] if client is not None and client.lean else [])
     typed = {"type": "stdio"} if client is not None and client.typed else {}
     return {**typed, "command": command, "args": arguments}
+
+
+def merged(there: Mapping[str, Any], made: Mapping[str, Any]) -> dict[str, Any]:
+    """Our entry over what stood there. What a person added stays, but for a connection written by hand.
+
+    That would override the profile, and its secret would stay in the file.
+    """
+    kept = dict(there)
+    if isinstance(env := there.get("env"), Mapping):
+        kept["env"] = {name: value for name, value in env.items() if name not in _CONNECTION}
+    return {**kept, **made}
 
 
 def is_ours(there: Any) -> bool:

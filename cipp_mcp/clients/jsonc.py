@@ -200,7 +200,10 @@ class _Reader:
                 found = _WORD.match(self._text, at)
                 if found is None:
                     raise self.wrong(at)
-                return Node(at, found.end(), json.loads(found.group()))
+                try:
+                    return Node(at, found.end(), json.loads(found.group()))
+                except ValueError:  # more digits than Python reads
+                    raise self.wrong(at) from None
 
     def _string(self, at: int) -> tuple[str, int]:
         try:

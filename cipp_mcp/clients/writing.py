@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import os
+import re
 import secrets
 import shutil
 import sys
@@ -16,11 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cipp_mcp.clients import Client, config_file, is_ours, jsonc
+from cipp_mcp.clients import Client, config_file, is_ours, jsonc, merged
 from cipp_mcp.errors import SettingsError
 
 BOM = "\ufeff"
 CONTEXT = 2
+_BACKUP = ".before-cipp-mcp"
+_SECRET = re.compile(r'("[^"]*(?:secret|token|key|passw|auth)[^"]*"\s*:\s*)"(?:[^"\\]|\\.)*"', re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -41,13 +44,14 @@ class Change:
         return (self.before or "") != self.after
 
     def difference(self) -> list[str]:
-        """The lines that change, with little around them."""
+        """The lines that change, with little around them; what looks like a secret is not shown."""
         old, new = (self.before or "").splitlines(), self.after.splitlines()
-        return list(difflib.unified_diff(old, new, str(self.place), str(self.place), n=CONTEXT, lineterm=""))
+        lines = difflib.unified_diff(old, new, str(self.place), str(self.place), n=CONTEXT, lineterm="")
+        return [_SECRET.sub(r'\1"…"', line) for line in lines]
 
 
 def put(client: Client, place: Path, name: str, entry: Mapping[str, Any]) -> Change:
-    """The file with this server in it. What else stands in the entry (env, disabled …) is kept.
+    """The file with this server in it. What else stands in the entry (env, disabled …) is kept as `merged` says.
 
     Raises:
         SettingsError: the file is not readable JSON, or the name is taken by something that is not ours.
@@ -58,7 +62,7 @@ def put(client: Client, place: Path, name: str, entry: Mapping[str, Any]) -> Cha
     with _named(place):
         hint = "Rename or remove that entry, or paste what `cipp-mcp print` shows under another name."
         there = _own_entry(client, text, path, hint)
-        wanted = {**(there or {}), **entry}
+        wanted = merged(there or {}, entry)
         if there == wanted:
             return Change(place, before, before or "")
         after = jsonc.with_member(text, path, wanted, comments=client.comments)
@@ -67,7 +71,7 @@ def put(client: Client, place: Path, name: str, entry: Mapping[str, Any]) -> Cha
 
 
 def take(client: Client, place: Path, name: str) -> Change:
-    """The file without this server.
+    """The file without this server: as it was before the server came, to the byte, where nothing else changed since.
 
     Raises:
         SettingsError: as above.
@@ -76,10 +80,24 @@ def take(client: Client, place: Path, name: str) -> Change:
     path = (client.holder, name)
     mark, text = _without_mark(before)
     with _named(place):
-        _own_entry(client, text, path, hint="")
+        there = _own_entry(client, text, path, hint="Remove it in the file itself if it shall go.")
+        if (former := _former(client, place, text, path, there)) is not None:
+            return Change(place, before, mark + former)
         after = jsonc.without_member(text, path, comments=client.comments)
         _check(text, after, client, path, None)
     return Change(place, before, mark + after)
+
+
+def _former(client: Client, place: Path, text: str, path: tuple[str, str], there: Any) -> str | None:
+    """The newest backup from which putting in this entry, and nothing else, makes the file of today."""
+    found: list[tuple[int, str]] = []
+    for copy in place.parent.glob(f"{place.name}{_BACKUP}*"):
+        with contextlib.suppress(OSError, UnicodeDecodeError, jsonc.NotJson):
+            _, old = _without_mark(copy.read_bytes().decode("utf-8"))
+            without = jsonc.member_of(old, path, comments=client.comments) is None
+            if without and jsonc.with_member(old, path, there, comments=client.comments) == text:
+                found.append((copy.stat().st_mtime_ns, old))
+    return max(found)[1] if found else None
 
 
 def _own_entry(client: Client, text: str, path: tuple[str, str], hint: str) -> Any:
@@ -104,6 +122,8 @@ def write(change: Change) -> Path | None:
     try:
         if _read(change.place)[1] != change.before:
             raise SettingsError(f"{change.place.name} has changed meanwhile; nothing was written.", hint="Run the command again.")
+        if change.before is not None and not os.access(change.place, os.W_OK):
+            raise PermissionError  # POSIX would replace it all the same
         change.place.parent.mkdir(parents=True, exist_ok=True)
         backup = _backup(change.place) if change.before is not None else None
         handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
@@ -128,7 +148,7 @@ def write(change: Change) -> Path | None:
 def _backup(place: Path) -> Path:
     """A copy with the same rights, under the first free name."""
     number = 0
-    while (copy := place.with_name(f"{place.name}.before-cipp-mcp{f'.{number}' if number else ''}")).exists():
+    while (copy := place.with_name(f"{place.name}{_BACKUP}{f'.{number}' if number else ''}")).exists():
         number += 1
     handle = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
     with open(handle, "wb") as file:
@@ -138,15 +158,15 @@ def _backup(place: Path) -> Path:
 
 
 def _read(place: Path) -> tuple[Path, str | None]:
-    place = place.resolve()  # a link (as of a folder of dotfiles) stays one
     try:
+        place = place.resolve()  # a link (as of a folder of dotfiles) stays one
         return place, place.read_bytes().decode("utf-8")
     except FileNotFoundError:
         return place, None
     except UnicodeDecodeError:
         raise SettingsError(f"{place.name} is not UTF-8; it was left alone.", hint="Save it as UTF-8, then try again.") from None
-    except OSError:
-        raise SettingsError(f"{place.name} cannot be read.", hint="Check its rights.") from None
+    except (OSError, RuntimeError):  # a link to itself is a RuntimeError before Python 3.13
+        raise SettingsError(f"{place.name} cannot be read.", hint="Check that it is a file, and its rights.") from None
 
 
 def _without_mark(before: str | None) -> tuple[str, str]:

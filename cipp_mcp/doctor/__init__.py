@@ -20,7 +20,7 @@ from cipp_mcp.doctor.role import examine_role, needed
 from cipp_mcp.errors import SignInFailed, WireError
 from cipp_mcp.message import Repeat, Request, Response
 from cipp_mcp.settings import Settings
-from cipp_mcp.wire.probe import Claims, Knock, claims, knock
+from cipp_mcp.wire.probe import Knock, knock, token_version
 
 Send = Callable[[Request], Awaitable[Response]]
 
@@ -83,11 +83,11 @@ class _Examination:
         self._add(found("settings", "api_path", form=form))
         if readable_secret:
             self._add(found("settings", "secret_readable", file=readable_secret))
-        if await self._network() and (token := await self._sign_in()) is not None:
+        if await self._network() and (version := await self._sign_in()) is not None:
             from cipp_mcp.wire.client import Wire
 
             async with Wire(self._settings) as wire:
-                await self._cipp(wire.send, token)
+                await self._cipp(wire.send, version)
         return self._report
 
     def _add(self, finding: Finding) -> None:
@@ -140,10 +140,11 @@ class _Examination:
         minutes = round(abs(off) / 60)
         self._add(found("clock", "clock", {"seconds": round(off)}, off=f"{minutes} minutes {'ahead' if off > 0 else 'behind'}"))
 
-    async def _sign_in(self) -> Claims | None:
+    async def _sign_in(self) -> str | None:
+        """The version that the token claims; None when there is no token."""
         self._tell("signing in")
         try:
-            token = await claims(self._settings)
+            version = await token_version(self._settings)
         except SignInFailed as error:
             row = SIGN_IN_CODES.get(error.code or 0, "sign_in")
             code = f"AADSTS{error.code}"
@@ -151,19 +152,20 @@ class _Examination:
             self._add(found("sign-in", row, {"code": error.code} if error.code else {}, **words))
             return None
         self._add(well("sign-in", "Tenant, client id, secret and scope are right."))
-        return token
+        return version
 
     # -- CIPP -----------------------------------------------------------------------------------------------
 
-    async def _cipp(self, send: Send, token: Claims) -> None:
+    async def _cipp(self, send: Send, version: str) -> None:
         ping = await self._ask(send, "waiting for CIPP", "access", "PublicPing")
         if ping is None:
             return
         sign = sign_of(ping, self._host)
-        if sign is None and data(ping) is None:
+        astray = sign is not None and sign.fault == "too_old" and urlsplit(self._settings.api_root).path
+        if astray or (sign is None and data(ping) is None):
             sign = Sign("not_cipp", {"host": self._host, "status": str(ping.status)})
         if sign is not None:
-            reserved = sign.fault == "not_enabled" and token.version.startswith("2")
+            reserved = sign.fault == "not_enabled" and version.startswith("2")
             how = " (its tokens are of version 2.0, which the host refuses)"
             self._add(
                 found("access", "client_for_mcp", how=how) if reserved else found("access", sign.fault, **self._words(sign))

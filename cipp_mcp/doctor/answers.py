@@ -37,7 +37,7 @@ def sign_of(response: Response, host: str) -> Sign | None:
     status, text = response.status, _text(response)
     lower = text.lower()
     if 300 <= status < 400 or (status < 500 and lower.startswith(("<!doctype", "<html"))):
-        return Sign("portal_address", {"host": host})
+        return Sign("kept_out" if status == 403 else "portal_address", {"host": host})
     if status == 401:
         return Sign("not_enabled")
     if status == 403 and lower.startswith("access to this"):

@@ -54,6 +54,12 @@ _ROWS = (
         "Check CIPP_API_URL: only host and `/api`. A function app that has just been deployed may take minutes to answer.",
     ),
     Fault(
+        "kept_out",
+        "403 with a web page",
+        "{host} refuses (403) before CIPP runs: the function app is stopped, or its network rules keep this computer out.",
+        "In Azure start the function app, or add this network's public address to its access restrictions.",
+    ),
+    Fault(
         "dns",
         "\"cannot be found in DNS\"",
         "{host} cannot be found in DNS.",
@@ -188,11 +194,12 @@ _ROWS = (
         "{host} is one of CIPP's background workers.",
         "Set CIPP_API_URL to the address of the main function app.",
     ),
+    Fault("subscription_ended", "403 \"subscription has ended\"", "The hosted CIPP subscription has ended.", "Renew it."),
     Fault(
-        "subscription_ended",
-        "403 \"subscription has ended\"",
-        "The hosted CIPP subscription has ended.",
-        "Renew it.",
+        "no_trail",
+        "Every change is refused because of the folder of CIPP_MCP_HOME",
+        "Plans and the audit trail cannot be kept on this computer, so every change is refused: {why}.",
+        "Make the folder of CIPP_MCP_HOME writable for you; unlock the keyring (sign in to the desktop).",
     ),
     Fault(
         "too_old",
@@ -276,7 +283,7 @@ _ANYTHING: Mapping[str, str] = {
     "lacks": "those that doctor names", "found": "its version, or a missing endpoint", "wanted": "10.8",
     "off": "minutes ahead or behind",
     "seconds": "many", "status": "the status", "needs": "those that `cipp-mcp doctor` prints", "file": "the file",
-    "form": "with or without `/api`",
+    "form": "with or without `/api`", "why": "the folder cannot be written, or the keyring is locked",
 }  # fmt: skip
 _IN_ROW: Mapping[str, Mapping[str, str]] = {
     "sign_in": {"message": "The sign-in failed in another way."},

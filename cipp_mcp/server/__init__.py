@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import anyio
@@ -37,7 +38,7 @@ def build(desk: Desk, *, ticket: str = "", surface: Surface = Surface.ALL, state
     """
     shown = listed(desk.catalog, desk.policy, surface)
     tools = Tools(desk, shown, ticket)
-    prompts, resources = Prompts(desk), Resources(desk)
+    prompts, resources = Prompts(desk, {tool.name for tool in shown}), Resources(desk)
     server: Server[Any] = Server(
         NAME,
         version=__version__,
@@ -65,7 +66,10 @@ async def serve_stdio(desk: Desk, ticket: str = "", surface: Surface = Surface.A
     from mcp.server.stdio import stdio_server
 
     server = build(desk, ticket=ticket, surface=surface)
+    by_hand = sys.stdin.isatty()  # asked before the streams are diverted
     async with anyio.create_task_group() as beside, stdio_server() as (read, write):
-        beside.start_soon(stop_when_told, desk)
+        await beside.start(stop_when_told, desk)
+        if by_hand:
+            print("Waiting for an MCP client; clients start this themselves (`cipp-mcp install`).", file=sys.stderr)
         await server.run(read, write, server.create_initialization_options())
         beside.cancel_scope.cancel()

@@ -1,11 +1,13 @@
 """Runbooks as MCP prompts: slash commands in the clients that show them so.
 
 A prompt is text for the technician's assistant; it calls nothing. What it names may be missing on this server (groups,
-read-only), and then it says so instead of sending the assistant after a tool that is not there.
+read-only) or be reached in another way (lean), and then it says so instead of sending the assistant after a tool that is
+not there.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import anyio
@@ -21,11 +23,21 @@ if TYPE_CHECKING:
     from cipp_mcp.catalog.runbooks import Runbook, Runbooks
 
 
-class Prompts:
-    """The prompts of one server. The files are read at the first question about them."""
+_LEAN = """\
+A tool that is not on the list is an action here: read_action runs those that only read, change_action the others, and
+describe_action shows the arguments of one."""
 
-    def __init__(self, desk: Desk) -> None:
+
+class Prompts:
+    """The prompts of one server. The files are read at the first question about them.
+
+    Args:
+        listed: names of the tools that a client sees.
+    """
+
+    def __init__(self, desk: Desk, listed: Collection[str]) -> None:
         self._desk = desk
+        self._calls = _LEAN if "read_action" in listed else ""
         self._read: Runbooks | None = None
 
     async def runbooks(self) -> Runbooks:
@@ -55,7 +67,8 @@ class Prompts:
         """One runbook with its values filled in."""
         runbook = await self.get(params.name)
         try:
-            text = runbook.filled(params.arguments or {}, lambda value: quoted(value, len(value)), self._missing(runbook))
+            missing = self._missing(runbook)
+            text = runbook.filled(params.arguments or {}, lambda value: quoted(value, len(value)), missing, self._calls)
         except InvalidArguments as error:
             raise MCPError(t.INVALID_PARAMS, error.message, {"problems": error.problems}) from None
         said = t.PromptMessage(role="user", content=t.TextContent(type="text", text=text))

@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cipp_mcp import asking, profiles, terminal
 from cipp_mcp.clients import ANY, CLIENTS
-from cipp_mcp.settings import Settings
+from cipp_mcp.errors import AuditUnavailable
+from cipp_mcp.settings import Settings, variables
 
 if TYPE_CHECKING:
     from cipp_mcp.catalog.action import Action
     from cipp_mcp.catalog.manifests import Catalog
-    from cipp_mcp.doctor.report import Report
+    from cipp_mcp.doctor.report import Finding, Report
 
 Read = Callable[[argparse.Namespace, bool], Settings]
 Command = Callable[[str, str, Callable[[argparse.Namespace], int]], argparse.ArgumentParser]
@@ -30,7 +33,7 @@ def add_commands(command: Command, read: Read) -> None:
         command: makes one sub-parser from name, help and what it runs.
         read: the settings of a parsed command line; whether those of CIPP must be there.
     """
-    command("setup", "Ask for CIPP's address and credentials, check them, and connect the clients.", lambda a: setup(a, read))
+    command("setup", "Ask for CIPP's address and credentials, check them, and connect the clients.", setup)
     doctor_ = command("doctor", "Check everything, and name the exact fault and its fix.", lambda a: doctor(a, read(a, True)))
     doctor_.add_argument("--json", action="store_true", help="machine output")
     install_ = command("install", "Write the server into an MCP client's configuration.", lambda a: install(a, read(a, False)))
@@ -46,12 +49,12 @@ def add_commands(command: Command, read: Read) -> None:
     print_.add_argument("--demo", action="store_true", help="the built-in CIPP instead of a profile")
 
 
-def setup(arguments: argparse.Namespace, read: Read) -> int:
+def setup(arguments: argparse.Namespace) -> int:
     """0: all is well. 1: saved, and doctor found a fault."""
     from cipp_mcp.setup.dialogue import Dialogue
 
     with asking.at_terminal("cipp-mcp setup") as person:
-        return Dialogue(person, arguments, read, lambda s, name: examined(s, name, person.say)).run()
+        return Dialogue(person, arguments, lambda s, name: examined(s, name, person.say)).run()
 
 
 def doctor(arguments: argparse.Namespace, chosen: Settings) -> int:
@@ -62,6 +65,7 @@ def doctor(arguments: argparse.Namespace, chosen: Settings) -> int:
         report = examined(chosen, chosen_profile.name if chosen_profile else "", progress)
     finally:
         progress.clear()
+    report.findings.insert(0, _sources(chosen_profile.name if chosen_profile else ""))
     print(json.dumps(report.as_json(), ensure_ascii=False) if arguments.json else "\n".join(report_lines(report)))
     return 1 if report.faults else 0
 
@@ -73,6 +77,7 @@ def examined(chosen: Settings, profile: str, tell: Callable[[str], None]) -> Rep
     from cipp_mcp import keeping
     from cipp_mcp.catalog import manifests
     from cipp_mcp.doctor import examine
+    from cipp_mcp.doctor.report import found
 
     catalog = manifests.load()
     name = profiles.secret_name(profile)
@@ -82,7 +87,37 @@ def examined(chosen: Settings, profile: str, tell: Callable[[str], None]) -> Rep
     async def run() -> Report:
         return await examine(chosen, catalog, listed, tell=tell, readable_secret=readable)
 
-    return anyio.run(run)
+    report = anyio.run(run)
+    if why := _no_trail(chosen.home.absolute()):
+        report.findings.insert(0, found("settings", "no_trail", why=why))
+    return report
+
+
+def _no_trail(home: Path) -> str:
+    """Why plans and the trail could not be kept in that folder; empty when they can. Nothing is written to find out."""
+    from cipp_mcp.call.guard.key import PLACE
+    from cipp_mcp.call.guard.seal import Vault
+
+    try:
+        place = next(p for p in (home, *home.parents) if p.exists())
+        if not (place.is_dir() and os.access(place, os.W_OK)):
+            return f"{place} cannot be written"
+        if (home / PLACE).exists():
+            Vault(home).seal("doctor", "")
+    except OSError:
+        return f"{home} cannot be reached"
+    except AuditUnavailable as error:
+        return error.message.rstrip(".")
+    return ""
+
+
+def _sources(profile: str) -> Finding:
+    """Where the values come from, for that is where they are put right; a client's process has not this shell's variables."""
+    from cipp_mcp.doctor.report import well
+
+    here = ", ".join(v for v, *_ in variables() if not v.startswith("CIPP_MCP_") and os.environ.get(v))
+    kept = f"Values of the profile {profile}, which `cipp-mcp setup` changes." if profile else "There is no profile."
+    return well("settings", f"{kept} From the environment, which counts first: {here}." if here else kept)
 
 
 def listed_tools(chosen: Settings, catalog: Catalog) -> Sequence[Action]:

@@ -7,6 +7,7 @@ owner) and into the settings that are examined, nowhere else.
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields
@@ -30,13 +31,13 @@ _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _SOUND = {"api_url": "https://host", "tenant_id": "t", "client_id": "c", "client_secret": "s"}
 _OF_THE_CONNECTION = ("scope", "token_url", "ca_bundle", "verify_tls", "timeout", "proxy")
 """Settings of the environment that a client's process would miss, so they go into the profile."""
+_ASKED = {f.name: f.metadata["variable"] for f in fields(Settings) if f.name in _SOUND}
 
 
 class Dialogue:
     """One run of setup.
 
     Args:
-        read: the settings of a parsed command line.
         examine: doctor, for settings and a profile's name.
     """
 
@@ -44,12 +45,10 @@ class Dialogue:
         self,
         person: Person,
         arguments: argparse.Namespace,
-        read: Callable[[argparse.Namespace, bool], Settings],
         examine: Callable[[Settings, str], Report],
     ) -> None:
         self._person = person
         self._arguments = arguments
-        self._read = read
         self._examine = examine
 
     def run(self) -> int:
@@ -65,9 +64,8 @@ class Dialogue:
             self._save(home, name, *self._answers(home, name), first)
             if first:
                 self._offer_pin(home)
-            self._arguments.profile = name
             person.say("\nChecking (this only reads):")
-            report = self._examine(self._read(self._arguments, True), name)
+            report = self._examine(self._saved(name), name)
             person.say("\n".join(report_lines(report)))
             if not report.faults or not agrees(person, "Correct the entries now?", default=True):
                 break
@@ -99,10 +97,15 @@ class Dialogue:
         known = client == held.get("client_id") and keeping.is_kept(home, profiles.secret_name(name))
         return values | {"tenant_id": tenant, "client_id": client}, self._secret(known)
 
+    def _saved(self, name: str) -> Settings:
+        """What a client's process will have: what was typed, whatever flags and this shell's variables say of it."""
+        flags = {f.name: getattr(self._arguments, f.name, None) for f in fields(Settings) if f.name not in _ASKED}
+        environment = {k: v for k, v in os.environ.items() if k not in _ASKED.values()}
+        return settings_.read(environment, flags, profile=name)
+
     def _given(self, held: Mapping[str, Any]) -> dict[str, Any]:
         """What flags say, and what the environment says of the connection."""
-        arguments = argparse.Namespace(**vars(self._arguments))
-        given = {f.name: getattr(arguments, f.name, None) for f in fields(Settings)}
+        given = {f.name: getattr(self._arguments, f.name, None) for f in fields(Settings)}
         chosen = settings_.read(None, given, need_cipp=False, use_profile=False)
         usual = {f.name: f.default for f in fields(Settings)}
         wanted = [n for n, v in given.items() if v is not None and n not in profiles.NEVER]
@@ -116,6 +119,9 @@ class Dialogue:
     def _asked(self, question: str, default: str, check: Callable[[str], str]) -> str:
         while True:
             typed = with_default(self._person, question, default)
+            if not typed:
+                self._person.say("Without it nothing works.")
+                continue
             try:
                 return check(typed)
             except SettingsError as error:
@@ -179,8 +185,7 @@ class Dialogue:
             if not agrees(person, f"\nConnect {client.title}?", default=True):
                 continue
             try:
-                chosen = self._read(self._arguments, False)
-                entry = installing.entry_for(client.id, argparse.Namespace(profile=name, demo=False), chosen)
+                entry = installing.entry_for(client.id, argparse.Namespace(profile=name, demo=False), self._saved(name))
                 installing.put(client.id, entry, person.say, lambda q: agrees(person, q, default=True))
             except SettingsError as error:
                 person.say(str(error))
@@ -191,7 +196,7 @@ class Dialogue:
 
 
 def _address(text: str) -> str:
-    return text if "://" in text or not text else f"https://{text}"
+    return text if re.match(r"https?:|.*://", text, re.IGNORECASE) else f"https://{text}"
 
 
 def _sound(name: str, value: str) -> str:

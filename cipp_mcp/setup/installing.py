@@ -16,7 +16,7 @@ from typing import Any
 
 from cipp_mcp import __version__, asking, profiles, terminal
 from cipp_mcp import settings as settings_
-from cipp_mcp.clients import ANY, CLIENTS, Client, entry, entry_name, launcher, writing
+from cipp_mcp.clients import CLIENTS, Client, entry, entry_name, launcher, origin_of, writing
 from cipp_mcp.errors import SettingsError
 from cipp_mcp.settings import Settings, Surface
 
@@ -50,13 +50,22 @@ def entry_for(client: str, arguments: argparse.Namespace, chosen: Settings) -> E
     usual = settings_.read({}, need_cipp=False, use_profile=False).home
     value = entry(
         CLIENTS.get(client),
-        launcher(sys.platform, sys.executable, __version__, lambda p: Path(p).is_file(), shutil.which),
+        launcher(sys.platform, sys.executable, __version__, lambda p: Path(p).is_file(), shutil.which, _origin()),
         profile=profile.name if profile else "",
         demo=arguments.demo,
         home=str(chosen.home.absolute()) if chosen.home.absolute() != usual.absolute() else "",
         surface=surface,
     )
     return Entry(name_for(arguments, chosen), value)
+
+
+def _origin() -> str:
+    from importlib.metadata import PackageNotFoundError, distribution
+
+    try:
+        return origin_of(distribution("cipp-mcp").read_text("direct_url.json"))
+    except PackageNotFoundError:
+        return ""
 
 
 def _must_fit(client: Client, chosen: Settings) -> None:
@@ -134,8 +143,12 @@ def show(client: str, given: Entry) -> None:
     known = CLIENTS.get(client)
     holder = known.holder if known else "mcpServers"
     print(json.dumps({holder: {given.name: given.value}}, indent=2, ensure_ascii=False))
-    if client != ANY and known is not None:
-        print(f"It goes into {writing.place_of(known)}. {known.after}", file=sys.stderr)
+    if known is not None:
+        try:
+            where = f"It goes into {writing.place_of(known)}."
+        except SettingsError as error:
+            where = error.message
+        print(f"{where} {known.after}", file=sys.stderr)
 
 
 def _do(change: writing.Change, say: Say, ask_: Ask | None, done: str) -> int:

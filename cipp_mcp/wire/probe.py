@@ -1,7 +1,7 @@
 """Looking at a connection before anything is asked of it: one request without a token, and what a token says of itself.
 
 For `cipp-mcp doctor`. It tells kinds of trouble apart where the wire has sentences. No token, no secret and no answer
-of a token endpoint leaves this module; of a token only four claims do, and those are no secret.
+of a token endpoint leaves this module; of a token only its version does, which is no secret.
 """
 
 from __future__ import annotations
@@ -59,15 +59,6 @@ class Knock:
     elapsed: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Claims:
-    """What a token says of itself; empty where it is no JWT."""
-
-    version: str = ""
-    audience: str = ""
-    tenant: str = ""
-
-
 async def knock(url: str, settings: Settings, *, within: float = WITHIN) -> Knock:
     """One GET without a token, without redirects, through the proxy and with the trust of the settings."""
     started = time.monotonic()
@@ -85,8 +76,8 @@ async def knock(url: str, settings: Settings, *, within: float = WITHIN) -> Knoc
     return Knock(trouble, issuer=issuer)
 
 
-async def claims(settings: Settings) -> Claims:
-    """Sign in once, for what the token says of itself.
+async def token_version(settings: Settings) -> str:
+    """Sign in once: the version that the token claims, empty where it is no JWT.
 
     Raises:
         SignInFailed: the token endpoint refused or could not be reached.
@@ -94,7 +85,7 @@ async def claims(settings: Settings) -> Claims:
     connections = Connections(settings)
     sign_in = SignIn(settings, connections, Budget(settings.wait_scale), clock=time.monotonic)
     try:
-        return _claims((await sign_in.token()).text)
+        return _version((await sign_in.token()).text)
     finally:
         await sign_in.aclose()
         await connections.aclose()
@@ -163,14 +154,11 @@ def _organisation(certificate: bytes) -> str:
     return ""
 
 
-def _claims(token: str) -> Claims:
+def _version(token: str) -> str:
     parts = token.split(".")
-    if len(parts) != 3:
-        return Claims()
     try:
-        said = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+        said = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))) if len(parts) == 3 else None
     except (ValueError, RecursionError):
-        return Claims()
-    if not isinstance(said, dict):
-        return Claims()
-    return Claims(*(said[k] if isinstance(said.get(k), str) else "" for k in ("ver", "aud", "tid")))
+        return ""
+    version = said.get("ver") if isinstance(said, dict) else None
+    return version if isinstance(version, str) else ""

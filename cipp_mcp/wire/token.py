@@ -160,7 +160,7 @@ class SignIn:
                 message, hint = opening(error, peer, in_handshake=departure.in_handshake)
                 raise SignInFailed(f"The sign-in failed. {message}", hint=hint) from None
 
-    async def _post(self, departure: Departure) -> tuple[int, dict[str, str], bytes]:
+    async def _post(self, departure: Departure) -> tuple[int, bytes]:
         client = self._connections.sign_in
         form = {
             "grant_type": "client_credentials",
@@ -175,10 +175,10 @@ class SignIn:
             headers={"Accept": "application/json"},
             timeout=httpx.Timeout(self._timeout, connect=self._connect_timeout),
         )
-        status, said, body = await exchange(client, request, departure=departure, most_bytes=MOST_BYTES)
-        return status, said, bytes(body.start)
+        status, _, body = await exchange(client, request, departure=departure, most_bytes=MOST_BYTES)
+        return status, bytes(body.start)
 
-    def _read(self, status: int, headers: Mapping[str, str], body: bytes) -> Token:
+    def _read(self, status: int, body: bytes) -> Token:
         log.debug("sign-in answered %d", status)
         said = _object(body)
         if status == 200 and said is not None:

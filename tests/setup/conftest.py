@@ -37,7 +37,7 @@ def box() -> Iterator[Box]:
 
 
 class Ring(keyring.backend.KeyringBackend):
-    """A keyring in memory; `locked` makes it give nothing.
+    """A keyring in memory; `locked` makes it give nothing, `fails` is what it raises instead.
 
     Its class says that nobody wants it, or the library would choose it in every later test.
     """
@@ -48,15 +48,20 @@ class Ring(keyring.backend.KeyringBackend):
         super().__init__()  # type: ignore[no-untyped-call]
         self.kept: dict[tuple[str, str], str] = {}
         self.locked = False
+        self.fails: Exception | None = None
 
-    def get_password(self, service: str, username: str) -> str | None:
+    def _may(self) -> None:
         if self.locked:
             raise keyring.errors.KeyringLocked("locked")
+        if self.fails is not None:
+            raise self.fails
+
+    def get_password(self, service: str, username: str) -> str | None:
+        self._may()
         return self.kept.get((service, username))
 
     def set_password(self, service: str, username: str, password: str) -> None:
-        if self.locked:
-            raise keyring.errors.KeyringLocked("locked")
+        self._may()
         self.kept[service, username] = password
 
     def delete_password(self, service: str, username: str) -> None:

@@ -124,10 +124,18 @@ def test_no_command_fails_for_a_narrow_console(encoding: str, folder: Path, monk
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a stream cannot be closed there by a shell")
 @pytest.mark.parametrize(
-    ("argv", "closed", "code"), [("tools", ">&-", 0), ("nonsense", ">&-", 2), ("nonsense", "2>&-", 2), ("tools", ">&- 2>&-", 0)]
+    ("argv", "closed", "code"),
+    [
+        ("tools", ">&-", 0),
+        ("nonsense", ">&-", 2),
+        ("nonsense", "2>&-", 2),
+        ("tools", ">&- 2>&-", 0),
+        ("serve --demo", "<&-", 0),
+        ("call list_tenants --demo --args -", "<&-", 2),
+    ],
 )
-def test_a_start_without_an_output_is_quiet(argv: str, closed: str, code: int) -> None:
-    words = ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-m", "cipp_mcp", argv]
+def test_a_start_without_a_stream_is_quiet(argv: str, closed: str, code: int) -> None:
+    words = ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-m", "cipp_mcp", *argv.split()]
     ended = subprocess.run(words, capture_output=True, timeout=WITHIN, check=False)
     assert ended.returncode == code
     assert b"Traceback" not in ended.stderr and b"unexpected" not in ended.stderr

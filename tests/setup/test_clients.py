@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from cipp_mcp.catalog.manifests import Catalog
-from cipp_mcp.clients import CLIENTS, config_file, entry, entry_name, is_ours, launcher, writing
+from cipp_mcp.clients import CLIENTS, config_file, entry, entry_name, is_ours, launcher, origin_of, writing
 from cipp_mcp.errors import SettingsError
 from cipp_mcp.settings import Surface
+from cipp_mcp.setup import installing
 
 WINDOWS = {"USERPROFILE": r"C:\Users\Ana", "APPDATA": r"C:\Users\Ana\AppData\Roaming"}
 WINDOWS["LOCALAPPDATA"] = r"C:\Users\Ana\AppData\Local"
@@ -58,6 +59,19 @@ def test_two_installations_are_not_guessed_between() -> None:
         config_file("claude-desktop", "win32", WINDOWS, ["Claude_a", "Claude_b"])
 
 
+def test_what_to_paste_is_shown_also_where_the_place_is_not_known(
+    user: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The error of two installations sends people here."""
+    for name in ("Claude_a", "Claude_b"):
+        (user / "Packages" / name).mkdir(parents=True)
+    monkeypatch.setenv("LOCALAPPDATA", str(user))
+    monkeypatch.setattr(sys, "platform", "win32")
+    installing.show("claude-desktop", installing.Entry("cipp", ENTRY))
+    told = capsys.readouterr()
+    assert json.loads(told.out)["mcpServers"]["cipp"] == ENTRY and "more than once" in told.err
+
+
 def test_without_a_user_there_is_no_place() -> None:
     with pytest.raises(SettingsError, match="APPDATA"):
         config_file("vscode", "win32", {"USERPROFILE": "C:\\"})
@@ -76,6 +90,21 @@ def test_a_client_starts_us_by_an_absolute_path(
     platform: str, python: str, script: bool, uvx: str | None, expected: tuple[str, list[str]]
 ) -> None:
     assert launcher(platform, python, "1.2.3", lambda _: script, lambda _: uvx) == expected
+
+
+@pytest.mark.parametrize(
+    ("direct_url", "source"),
+    [
+        ('{"url": "file:///w/cipp.whl", "archive_info": {}}', "file:///w/cipp.whl"),
+        ('{"url": "https://h/r", "vcs_info": {"vcs": "git", "commit_id": "0a4"}}', "git+https://h/r@0a4"),
+    ],
+)
+def test_uvx_is_told_where_we_came_from(direct_url: str, source: str) -> None:
+    """Our name on an index may be nobody's, or another's."""
+    python = "/home/a/.cache/uv/archive-v0/x/bin/python"
+    made = launcher("linux", python, "1.2.3", lambda _: False, lambda _: "/uvx", origin_of(direct_url))
+    assert made == ("/uvx", ["--from", source, "cipp-mcp"])
+    assert origin_of(None) == ""
 
 
 @pytest.mark.parametrize("client", CLIENTS)
@@ -117,7 +146,7 @@ def file(tmp_path: Path) -> Path:
 def test_what_is_there_is_kept_backed_up_and_put_back_by_uninstall(file: Path) -> None:
     change = writing.put(DESKTOP, file, "cipp-demo", ENTRY)
     assert [line for line in change.difference() if line.startswith("-") and "config.json" not in line] == [
-        '-    "files": {"command": "npx", "env": {"KEY": "theirs"}}'
+        '-    "files": {"command": "npx", "env": {"KEY": "…"}}'
     ]
     backup = writing.write(change)
     assert json.loads(file.read_text("utf-8"))["mcpServers"] == {
@@ -140,6 +169,49 @@ def test_what_a_person_added_to_our_entry_stays(file: Path) -> None:
     assert json.loads(file.read_text("utf-8"))["mcpServers"]["cipp-demo"] == {**mine, **ENTRY}
 
 
+def test_a_connection_written_by_hand_makes_way_for_the_profile_and_is_not_shown(file: Path) -> None:
+    """The README shows how to write one; it would override the profile, and its secret would stay in the file."""
+    env = {"CIPP_CLIENT_SECRET": 'old-"canary', "CIPP_CLIENT_ID": "c", "CIPP_MCP_READ_ONLY": "1"}
+    mine, other = {"command": "/x/cipp-mcp", "args": ["serve"], "env": env}, {"command": "npx", "env": {"API_TOKEN": "canary"}}
+    file.write_text(json.dumps({"mcpServers": {"other": other, "cipp": mine}}, indent=2), encoding="utf-8")
+    change = writing.put(DESKTOP, file, "cipp", {"command": "/x/cipp-mcp", "args": ["serve", "--profile", "main"]})
+    writing.write(change)
+
+    servers = json.loads(file.read_text("utf-8"))["mcpServers"]
+    assert servers["cipp"]["env"] == {"CIPP_MCP_READ_ONLY": "1"} and servers["other"] == other
+    assert '-        "CIPP_CLIENT_SECRET": "…",' in change.difference() and "canary" not in "".join(change.difference())
+
+
+FORMS = [
+    ("claude-desktop", "{}"),
+    ("claude-desktop", ""),
+    ("claude-desktop", '{"mcpServers":{"x":{}}}'),
+    ("claude-desktop", '{\r\n    "globalShortcut": ""\r\n}'),
+    ("claude-desktop", '\ufeff{\n\t"mcpServers": {}\n}\n'),
+    ("vscode", '{\n  "servers": { /* none */ },\n}\n'),
+    ("vscode", '// mine\n{\n  "inputs": [1,],\n  "servers": {\n    "x": {"type": "stdio"} // last\n    // after\n  }\n}'),
+]
+
+
+@pytest.mark.parametrize(("client", "text"), FORMS)
+def test_uninstall_gives_the_file_back_to_the_byte(client: str, text: str, file: Path) -> None:
+    known, before = CLIENTS[client], text.encode()
+    file.write_bytes(before)
+    for name in ("cipp", "cipp-demo"):
+        writing.write(writing.put(known, file, name, ENTRY))
+    for name in ("cipp", "cipp-demo"):
+        writing.write(writing.take(known, file, name))
+    assert file.read_bytes() == before
+
+
+def test_uninstall_undoes_nothing_that_came_later(file: Path) -> None:
+    file.write_text("{}", encoding="utf-8")
+    writing.write(writing.put(DESKTOP, file, "cipp", ENTRY))
+    file.write_text(file.read_text("utf-8").replace("{", '{"theme": "dark",', 1), encoding="utf-8")
+    writing.write(writing.take(DESKTOP, file, "cipp"))
+    assert json.loads(file.read_text("utf-8")) == {"theme": "dark", "mcpServers": {}}
+
+
 def test_somebody_elses_server_of_that_name_is_left_alone(file: Path) -> None:
     text = json.dumps({"mcpServers": {"cipp": {"type": "http", "url": "https://cipp.example/api/ExecMcp"}}})
     file.write_text(text, encoding="utf-8")
@@ -150,7 +222,10 @@ def test_somebody_elses_server_of_that_name_is_left_alone(file: Path) -> None:
     assert file.read_text("utf-8") == text
 
 
-@pytest.mark.parametrize("content", [b"{ oops", b'{"mcpServers": {}} // no comments here', b"\xff\xfe{}", b'{"mcpServers": 3}'])
+@pytest.mark.parametrize(
+    "content",
+    [b"{ oops", b'{"mcpServers": {}} // no comments here', b"\xff\xfe{}", b'{"mcpServers": 3}', b'{"a": %s}' % (b"9" * 5000)],
+)
 def test_a_file_that_is_no_json_is_left_alone(file: Path, content: bytes) -> None:
     file.write_bytes(content)
     with pytest.raises(SettingsError, match="left alone"):
@@ -186,6 +261,21 @@ def test_rights_and_links_stay(file: Path, tmp_path: Path) -> None:
     fresh = tmp_path / "new" / "config.json"
     assert writing.write(writing.put(DESKTOP, fresh, "cipp", ENTRY)) is None
     assert fresh.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links")
+def test_a_link_to_itself_is_said(tmp_path: Path) -> None:
+    (tmp_path / "mcp.json").symlink_to("mcp.json")
+    with pytest.raises(SettingsError, match="cannot be read"):
+        writing.put(DESKTOP, tmp_path / "mcp.json", "cipp", ENTRY)
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_file_that_its_owner_locked_stays(file: Path) -> None:
+    file.chmod(0o400)
+    with pytest.raises(SettingsError, match="cannot be written"):
+        writing.write(writing.put(DESKTOP, file, "cipp", ENTRY))
+    assert file.read_text("utf-8") == THERE and list(file.parent.iterdir()) == [file]
 
 
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may write everywhere")

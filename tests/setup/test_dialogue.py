@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 from pathlib import Path
 
 import pytest
 
-from cipp_mcp import keeping, profiles, settings
+from cipp_mcp import keeping, profiles
 from cipp_mcp.call.guard import pin
-from cipp_mcp.cli import _parser, _read_settings
+from cipp_mcp.cli import _parser
 from cipp_mcp.clients import CLIENTS
 from cipp_mcp.demo.faults import Fault
 from cipp_mcp.demo.serve import Box
@@ -24,11 +23,7 @@ from tests.setup.conftest import Main, Ring, Scripted
 
 def run(person: Scripted, *argv: str) -> int:
     arguments = _parser().parse_args(["setup", *argv])
-
-    def read(given: argparse.Namespace, need_cipp: bool) -> settings.Settings:
-        return _read_settings(given, need_cipp=need_cipp)
-
-    return Dialogue(person, arguments, read, lambda s, name: examined(s, name, person.say)).run()
+    return Dialogue(person, arguments, lambda s, name: examined(s, name, person.say)).run()
 
 
 def entries(box: Box, *, secret: str | None = None, name: str = "") -> list[str]:
@@ -68,15 +63,28 @@ def test_without_a_keyring_the_file_is_said_aloud(box: Box, folder: Path, user: 
 def test_wrong_entries_are_asked_again_until_they_work(box: Box, folder: Path, user: Path, ring: Ring) -> None:
     guid = "12345678-1234-4234-8234-123456789012"
     person = Scripted(
-        *["Bad Name", "main", "ftp://x", f"{box.api_url}", "not a tenant!", box.tenant_id, box.client_id, "", guid, "wrong"],
+        *["Bad Name", "main", "", "ftp://x", "https:/x", "my host", f"{box.api_url}", "not a tenant!", box.tenant_id],
+        *[box.client_id, "", guid, "wrong"],
         *["n", "y"],  # no PIN; correct the entries
         *["", "", "", box.client_secret],
     )
     assert run(person, "--token-url", box.token_url) == 0
     assert person.answers == []
-    for said in ("no name for a profile", "CIPP_API_URL", "CIPP_TENANT_ID", "looks like the secret's id", "AADSTS7000215"):
+    for said in ("no name for a profile", "Without it nothing works", "CIPP_TENANT_ID", "the secret's id", "AADSTS7000215"):
         assert said in person.screen
+    assert person.screen.count("CIPP_API_URL is not an http(s) address.") == 3 and "`cipp-mcp setup` asks" not in person.screen
     assert keeping.read(folder, "secret.main") == box.client_secret
+
+
+def test_what_was_typed_is_checked_whatever_the_shell_has_set(
+    box: Box, folder: Path, user: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client's process has the profile alone: the shell's own secret must not make a wrong one look right."""
+    for name, value in box.environment().items():
+        monkeypatch.setenv(name, value)
+    person = Scripted(*entries(box, secret="wrong"), "n", "n")
+    assert run(person, "--client-id", "another") == 1
+    assert f"CIPP's API address [{box.api_url}]: " in person.said and "AADSTS7000215" in person.screen
 
 
 def test_a_second_setup_offers_what_is_there(box: Box, folder: Path, user: Path, ring: Ring) -> None:
@@ -178,3 +186,30 @@ def test_doctor_tells_machines_and_people(box: Box, folder: Path, main: Main, mo
     monkeypatch.delenv("CIPP_CLIENT_SECRET")
     code, out, err = main("doctor")
     assert (code, out) == (2, "") and "cipp-mcp setup" in err
+
+
+def test_doctor_sees_that_no_change_could_be_kept(
+    box: Box, folder: Path, ring: Ring, main: Main, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reads work without a trail, changes do not: "everything works" would be half true."""
+    for name, value in box.environment().items():
+        monkeypatch.setenv(name, value)
+    (folder / "seal.key").write_bytes(b"keyring")
+    ring.locked = True
+    code, out, _ = main("doctor", "--json")
+    assert code == 1 and "every change is refused: The sealing key" in out and "unlock the keyring" in out
+    monkeypatch.setenv("CIPP_MCP_HOME", str(folder / "seal.key" / "state"))
+    code, out, _ = main("doctor", "--json")
+    assert code == 1 and "seal.key cannot be written" in out
+    assert [p.name for p in folder.iterdir()] == ["seal.key"], "it only looks"
+
+
+def test_doctor_says_where_the_values_come_from(
+    box: Box, folder: Path, user: Path, main: Main, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A secret that only this shell has makes doctor content, and a client's process fail."""
+    run(Scripted(*entries(box), "n"), "--token-url", box.token_url)
+    monkeypatch.setenv("CIPP_CLIENT_SECRET", box.client_secret)
+    first = json.loads(main("doctor", "--json")[1])["checks"][0]
+    assert "profile main" in first["message"] and "which counts first: CIPP_CLIENT_SECRET." in first["message"]
+    assert box.client_secret not in first["message"]

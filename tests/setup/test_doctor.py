@@ -56,6 +56,7 @@ BOXED: dict[str, Boxed] = {
     "api_path": Boxed("without `/api`; both forms work"),
     "portal_address": Boxed("is the portal's address", faults=(Fault("redirect", endpoint="PublicPing"),)),
     "portal_address by a page": Boxed("is the portal's address", faults=(Fault("html", endpoint="PublicPing"),)),
+    "kept_out": Boxed("the function app is stopped", faults=(Fault("html", "PublicPing", status=403),)),
     "wrong_tenant": Boxed("AADSTS90002", faults=(Fault("token_no_tenant", after=1),)),
     "wrong_client": Boxed("AADSTS700016", change={"client_id": "11111111-2222-4333-8444-555555555555"}),
     "wrong_secret": Boxed("AADSTS7000215", change={"client_secret": "not-it"}),
@@ -122,6 +123,12 @@ async def test_a_fault_of_the_box_is_named(name: str, catalog: Catalog) -> None:
     assert not box.world.ledger, "it only reads"
     shown = json.dumps(report.as_json())
     assert not [s for s in box.secrets if s in shown]
+
+
+async def test_an_address_with_more_than_a_host_is_no_old_cipp(catalog: Catalog) -> None:
+    with boxed(Boxed("")) as (box, chosen):
+        report = await looked(replace(chosen, api_url=f"{box.api_url}/api/ListUsers"), catalog)
+    assert report.faults == ["not_cipp"] and "only host and `/api`" in report.findings[-1].fix
 
 
 async def test_a_sound_client_has_no_fault(catalog: Catalog) -> None:

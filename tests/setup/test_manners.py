@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import pytest
 
 from cipp_mcp import examples, terminal
-from cipp_mcp.cli import _parser
+from cipp_mcp.cli import _parser, main
 from cipp_mcp.errors import NotSent, PlanRefused, SettingsError
 from cipp_mcp.manners import well_mannered
 from tests.setup.conftest import Main
@@ -55,6 +55,23 @@ def test_the_usage_leaves_out_what_every_command_takes(main: Main) -> None:
 def test_our_help_shows_an_example(main: Main) -> None:
     code, out, _ = main("--help")
     assert code == 0 and "cipp-mcp setup" in out
+
+
+@pytest.mark.parametrize(
+    ("argv", "says", "help_of"),
+    [
+        (["docter"], "invalid choice: 'docter'", "cipp-mcp"),
+        (["doctor", "--jsn", "--client-secret=canary"], "unrecognized arguments: --jsn --client-secret\n", "cipp-mcp doctor"),
+        (["doctor", "--client-secret", "canary"], "unrecognized arguments: --client-secret\n", "cipp-mcp doctor"),
+        (["tools", "more"], "unrecognized arguments: more\n", "cipp-mcp tools"),
+        (["call", "list_users", "--args"], "expected one argument", "cipp-mcp call"),
+        (["install"], "CLIENT", "cipp-mcp install"),
+    ],
+)
+def test_a_wrong_command_line_names_the_way_on(argv: list[str], says: str, help_of: str, main: Main) -> None:
+    code, out, err = main(*argv)
+    assert (code, out) == (2, "") and says in err and "canary" not in err
+    assert err.startswith(f"usage: {help_of} ") and err.endswith(f"\nSee `{help_of} --help`.\n")
 
 
 def raising(error: BaseException) -> int:
@@ -121,6 +138,14 @@ def test_a_narrow_console_does_not_crash(argv: list[str], encoding: str) -> None
     )
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.decode("utf-8")
+
+
+def test_a_pipe_of_windows_gets_the_lines_that_every_shell_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(pipe, encoding="cp1252", newline="\r\n"))
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    assert main(["completion", "bash"]) == 0
+    assert pipe.getvalue().count(b"\n") > 5 and b"\r" not in pipe.getvalue()
 
 
 def test_arguments_from_powershell_may_begin_with_a_mark() -> None:

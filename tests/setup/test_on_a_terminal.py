@@ -64,6 +64,14 @@ def test_ctrl_c_is_quiet_and_keeps_nothing(environment: dict[str, str], folder: 
     assert [p.name for p in folder.iterdir()] == []
 
 
+def test_a_server_started_by_hand_says_what_it_waits_for_and_ends_by_ctrl_c(environment: dict[str, str]) -> None:
+    with command(environment, "serve", "--demo") as terminal:
+        terminal.wait_for("clients start this themselves (`cipp-mcp install`).")
+        terminal.type("\x03")
+        assert terminal.end() == 130
+    assert "Traceback" not in terminal.screen
+
+
 def test_a_terminal_that_ends_is_no_answer(environment: dict[str, str]) -> None:
     with command(environment, "setup") as terminal:
         terminal.wait_for("Name of this profile")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -9,10 +11,12 @@ import pytest
 
 from cipp_mcp import keeping, profiles, settings
 from cipp_mcp.call.guard import pin
+from cipp_mcp.call.guard.seal import Vault
 from cipp_mcp.errors import SettingsError
 from cipp_mcp.profiles import Profiles
 from tests.setup.conftest import Ring
 
+WITHIN = 60.0
 VALUES = {
     "api_url": "https://cipp.example/api",
     "tenant_id": "msp.example",
@@ -101,8 +105,6 @@ def test_with_a_keyring_no_file_holds_the_value(tmp_path: Path, ring: Ring) -> N
     assert SECRET in ring.kept.values()
     assert [p.read_text("utf-8") for p in tmp_path.iterdir()] == ["keyring"]
     assert keeping.read(tmp_path, "secret.main") == SECRET
-    keeping.forget(tmp_path, "secret.main")
-    assert (ring.kept, keeping.read(tmp_path, "secret.main")) == ({}, None)
 
 
 def test_two_folders_share_nothing(tmp_path: Path, ring: Ring) -> None:
@@ -110,6 +112,16 @@ def test_two_folders_share_nothing(tmp_path: Path, ring: Ring) -> None:
         (tmp_path / name).mkdir()
         keeping.keep(tmp_path / name, "secret.main", name)
     assert [keeping.read(tmp_path / name, "secret.main") for name in ("a", "b")] == ["a", "b"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has names that are no text")
+def test_a_folder_whose_name_is_no_text_is_one_too(tmp_path: Path, ring: Ring) -> None:
+    home = tmp_path / os.fsdecode(b"\xff")
+    home.mkdir()
+    assert keeping.keep(home, "secret.main", "canary") == "keyring"
+    assert keeping.read(home, "secret.main") == "canary"
+    Vault(home).ready()
+    assert Vault(home).key == Vault(home).key != b""
 
 
 def test_a_locked_keyring_is_an_error_and_not_an_empty_one(tmp_path: Path, ring: Ring) -> None:
@@ -120,6 +132,24 @@ def test_a_locked_keyring_is_an_error_and_not_an_empty_one(tmp_path: Path, ring:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX file modes")
+def test_a_keyring_that_fails_in_its_own_way_is_none(tmp_path: Path, ring: Ring) -> None:
+    """Backends raise what their system raises, and a user's choice of one may name nothing."""
+    ring.fails = ConnectionError("bus")
+    assert keeping.keep(tmp_path, "secret.a", "x") == "file"
+    ring.fails = None
+    keeping.keep(tmp_path, "secret.b", "x")
+    ring.fails = ConnectionError("bus")
+    with pytest.raises(SettingsError, match="Unlock the keyring"):
+        keeping.read(tmp_path, "secret.b")
+
+
+def test_a_choice_of_a_keyring_that_is_not_there_is_told_by_no_traceback(tmp_path: Path) -> None:
+    environment = {**os.environ, "CIPP_MCP_HOME": str(tmp_path), "PYTHON_KEYRING_BACKEND": "nowhere.Keyring"}
+    words = [sys.executable, "-m", "cipp_mcp", "breaker", "reset"]
+    ended = subprocess.run(words, env=environment, capture_output=True, timeout=WITHIN, check=False)
+    assert (ended.returncode, ended.stderr) == (0, b"")
+
+
 def test_without_a_keyring_the_file_is_its_owners(tmp_path: Path) -> None:
     assert keeping.keep(tmp_path, "secret.main", SECRET) == "file"
     assert (tmp_path / "secret.main").stat().st_mode & 0o777 == 0o600

@@ -113,11 +113,17 @@ async def test_a_waiter_that_is_cancelled_does_not_end_the_refresh_of_the_others
 
 async def test_when_every_waiter_gave_up_the_failure_bothers_nobody(server: ScriptedServer, make: Make) -> None:
     sign_in = make()
-    server.token_script.append(late(0.1, answer(500, "")))
-    with anyio.move_on_after(0.03):
-        await sign_in.token()
-    await anyio.sleep(0.15)
-    assert (await sign_in.token()).text == "token-2"
+    opened = asyncio.Event()
+    server.token_script.append(gate(opened, answer(500, "")))
+    with anyio.fail_after(10):
+        with anyio.move_on_after(0.03) as waiter:
+            await sign_in.token()
+        assert waiter.cancelled_caught
+        refresh = sign_in._refresh
+        assert refresh is not None
+        opened.set()
+        await asyncio.wait([refresh])
+        assert (await sign_in.token()).text == "token-2"
 
 
 async def test_all_waiters_of_a_failed_refresh_fail_and_the_next_call_asks_anew(server: ScriptedServer, make: Make) -> None:

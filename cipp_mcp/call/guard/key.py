@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import os
 import secrets
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,7 @@ from cipp_mcp.errors import AuditUnavailable
 
 KEY_BYTES = 32
 PLACE = "seal.key"
+LOCK_SECONDS = 30.0
 _IN_KEYRING = b"keyring"
 
 
@@ -47,18 +49,26 @@ def sealing_key(folder: Path, read: Callable[[str], bytes | None], create: Calla
 
 
 def _make(folder: Path, read: Callable[[str], bytes | None], create: Callable[[str, bytes], bool]) -> bytes:
-    key = secrets.token_bytes(KEY_BYTES)
-    name = _name(folder)
-    if _from_keyring(name) is not None or _into_keyring(name, key):
-        create(PLACE, _IN_KEYRING)
-    else:
-        create(PLACE, key)
+    from filelock import FileLock, Timeout
+
+    key, name = secrets.token_bytes(KEY_BYTES), _name(folder)
+    try:
+        # A keyring overwrites without a word: of two who come first at once, one would go on with a key that is gone.
+        with FileLock(folder / "seal.lock", timeout=LOCK_SECONDS, mode=0o600):
+            if read(PLACE) is None:
+                kept = _from_keyring(name) is not None or _into_keyring(name, key)
+                create(PLACE, _IN_KEYRING if kept else key)
+    except (OSError, Timeout):
+        raise AuditUnavailable(
+            "The sealing key in the folder of CIPP_MCP_HOME cannot be made.",
+            hint="Nothing was sent. Unlock the keyring or make the folder writable, then call again.",
+        ) from None
     return read(PLACE) or b""
 
 
 def _name(folder: Path) -> str:
     """One entry for each folder: several profiles must not share a key."""
-    return f"seal-{hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]}"
+    return f"seal-{hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:16]}"
 
 
 def _from_keyring(name: str) -> bytes | None:
