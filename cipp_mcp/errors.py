@@ -65,12 +65,15 @@ class InvalidArguments(Refused):
     """The arguments break the listed schema or a rule of the tool.
 
     Args:
-        problems: one sentence per problem, each naming its argument.
+        problems: one sentence per problem, each naming its argument. Of very many the first are named.
     """
 
     hint = "Nothing was sent. Correct the arguments and call again."
+    most = 20
 
     def __init__(self, problems: list[str]) -> None:
+        if len(problems) > self.most:
+            problems = [*problems[: self.most], f"There are {len(problems) - self.most} more."]
         self.problems = problems
         super().__init__(" ".join(f"({n}) {p}" for n, p in enumerate(problems, 1)) if len(problems) > 1 else problems[0])
 

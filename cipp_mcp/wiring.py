@@ -124,10 +124,12 @@ def _begin(desk: Desk, trail: AuditTrail, presence: Presence) -> None:
     """What a server writes and looks for at its start; a folder that cannot be written stops writes, not reads."""
     try:
         trail.append("start", {"tools": len(desk.catalog)})
-        desk.session.left_unknown = close_orphans(trail, presence)
+        orphans = close_orphans(trail, presence)
     except AuditUnavailable as error:
         log.warning("%s", error)
-    for record in desk.session.left_unknown:
+        return
+    desk.session.left_unknown = orphans
+    for record in orphans:  # not the session's: the first answer takes those away at any moment
         names = ", ".join(str(t.get("name") or t.get("id")) for t in record.get("targets") or [])
         log.warning("unknown end: %s on %s (%s): check it", record.get("action"), names, record.get("operation"))
 
@@ -170,10 +172,10 @@ async def _desk(
 
     page = ApprovalSite(plans, owner_of(settings), record, pin=pin.check_of(settings.home), take_secret=shown)
 
-    async def hand_over(case: Case, found: Found) -> Handle | None:
+    async def hand_over(found: Found) -> Handle | None:
         if policy.rules.dangerously_inline_secrets:
             return None
-        handle = book.keep(found.values, f"{case.action.title}, {case.shown_target}")
+        handle = book.keep(found.values)
         if serves:
             await _offer(page, handle, settings.home)
         return handle

@@ -5,6 +5,7 @@ Reads the terminal itself, never standard input, a flag or a variable, so that a
 
 from __future__ import annotations
 
+import contextlib
 import html
 import http.client
 import json
@@ -65,7 +66,10 @@ def reveal(handle_id: str, vault: Vault) -> str:
     Raises:
         PlanRefused: no such secret, it was opened before, or there is no terminal.
     """
-    gone = PlanRefused("There is no such secret here: it was opened, its five minutes are up, or its server has ended.", hint="")
+    gone = PlanRefused(
+        "There is no such secret here: it was opened, its five minutes are up, or its server has ended.",
+        hint="If nobody has it, make the change again: that gives a new one.",
+    )
     if not _HANDLE.fullmatch(handle_id):
         raise gone
     try:
@@ -88,17 +92,16 @@ def _fetch(address: str) -> str | None:
     if parts.hostname != "127.0.0.1":
         return None
     try:
-        connection = http.client.HTTPConnection(parts.hostname, parts.port or 80, timeout=10)
-        connection.request("GET", parts.path)
-        page = connection.getresponse()
-        token = re.search(r'name="csrf" value="([0-9a-f]+)"', page.read().decode("utf-8"))
-        cookie = (page.getheader("Set-Cookie") or "").partition(";")[0]
-        if token is None:
-            return None
-        headers = {"Origin": f"http://{parts.netloc}", "Cookie": cookie, "Content-Type": "application/x-www-form-urlencoded"}
-        connection.request("POST", parts.path, urlencode({"csrf": token[1]}), headers)
-        shown = re.search(r'<p class="secret"[^>]*>(.*?)</p>', connection.getresponse().read().decode("utf-8"), re.DOTALL)
-        connection.close()
+        with contextlib.closing(http.client.HTTPConnection(parts.hostname, parts.port or 80, timeout=10)) as connection:
+            connection.request("GET", parts.path)
+            page = connection.getresponse()
+            token = re.search(r'name="csrf" value="([0-9a-f]+)"', page.read().decode("utf-8"))
+            cookie = (page.getheader("Set-Cookie") or "").partition(";")[0]
+            if token is None:
+                return None
+            headers = {"Origin": f"http://{parts.netloc}", "Cookie": cookie, "Content-Type": "application/x-www-form-urlencoded"}
+            connection.request("POST", parts.path, urlencode({"csrf": token[1]}), headers)
+            shown = re.search(r'<p class="secret"[^>]*>(.*?)</p>', connection.getresponse().read().decode("utf-8"), re.DOTALL)
     except (OSError, http.client.HTTPException, UnicodeDecodeError):
         return None
     return html.unescape(shown[1]) if shown else None

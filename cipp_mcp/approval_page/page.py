@@ -34,6 +34,7 @@ TICK = (
 
 ROWS = {
     "again": ("Again", "again"),
+    "ignored": ("Ignored", "again"),
     "with": ("Arguments", "chips"),
     "lost": ("What is lost", "lost"),
     "way_back": ("Way back", ""),

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import anyio
@@ -50,11 +51,10 @@ async def perform(desk: Desk, name: str, given: Mapping[str, Any], caller: Calle
         given: its arguments as they came, `confirm` and `request_options` included.
     """
     with desk.running.telling(caller.tell):
-        return await _performed(desk, name, given, caller)
+        return await _performed(desk, name, given, caller, began=desk.clock())
 
 
-async def _performed(desk: Desk, name: str, given: Mapping[str, Any], caller: Caller) -> Outcome:
-    began = desk.clock()
+async def _performed(desk: Desk, name: str, given: Mapping[str, Any], caller: Caller, *, began: float) -> Outcome:
     effect = Effect.READ
     try:
         action = await desk.action(name)
@@ -62,17 +62,19 @@ async def _performed(desk: Desk, name: str, given: Mapping[str, Any], caller: Ca
         arguments, options = inputs.check(action, given, bounds=desk.bounds)
         effect = action.effect_of(arguments)
         if action.own:
-            return await own.answer(desk, action, given, arguments, caller, _left(desk, began), _performed)
+            inner = partial(_performed, began=began)  # what is handed over has no more time than is left
+            return await own.answer(desk, action, given, arguments, caller, _left(desk, began), inner)
         if action.effect is Effect.READ:
             operation = new_operation_id()
             patience = options.get("timeout", desk.bounds["timeout"])
             reading = Reading(desk, operation, action, arguments, patience, caller, Wanted.of(options))
             return await desk.running.run(operation, reading.run, _left(desk, began)) or results.read_pending(operation)
+        Wanted.of(options).check(action)
         with _in_time(_left(desk, began)):
             case = await read_case(desk, action, arguments, await resolve_tenants(desk, action, arguments))
             desk.policy.admit(case)
             case = await resolve_targets(desk, replace(case, pace=Pace.of(desk.bounds, options)))
-        return await _write(desk, case, given.get("confirm"), caller, began, options.get("timeout"))
+        return await _write(desk, case, given.get("confirm"), caller, began, options)
     except CippMcpError as error:
         if isinstance(error, Refused) and effect is not Effect.READ:
             await note_refusal(desk, name, error, caller)
@@ -89,13 +91,14 @@ def _in_time(seconds: float | None) -> Iterator[None]:
         raise NotSent("CIPP did not answer in time for what has to be read first.", hint=hint)
 
 
-async def _write(desk: Desk, case: Case, confirm: Any, caller: Caller, began: float, patience: float | None) -> Outcome:
+async def _write(desk: Desk, case: Case, confirm: Any, caller: Caller, began: float, options: Mapping[str, Any]) -> Outcome:
     """A write: planned and asked for where it must be, then run."""
     same = await anyio.to_thread.run_sync(desk.operations.latest, key_of(case))
     if (earlier := await _open_before(desk, case, same, began)) is not None:
         return results.same_again(earlier)
     case = replace(case, done_before=_done_before(desk, same))
-    call = Sending(desk, new_operation_id(), case, caller, patience=patience, known=same.id if same else "")
+    known, wanted = same.id if same else "", Wanted.of(options)
+    call = Sending(desk, new_operation_id(), case, caller, patience=options.get("timeout"), known=known, wanted=wanted)
     if desk.policy.must_ask(case):
         await anyio.to_thread.run_sync(desk.count, case, confirm is not None and desk.policy.flag_may(case), False)
         plan = await plan_of(desk, case, confirm, caller)

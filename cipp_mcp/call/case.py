@@ -73,8 +73,8 @@ class Case:
 
     @property
     def touched(self) -> tuple[Target, ...]:
-        """Every object that something is done to."""
-        return (*self.targets, *self.inside)
+        """Every object that something is done to: whoever is taken out of a group, or put under a policy, is one of them."""
+        return (*self.targets, *self.inside, *(self.others if self.effect.asks else ()))
 
     @property
     def asks(self) -> bool:
@@ -86,6 +86,12 @@ class Case:
         return (
             self.effect.asks or self.count > 1 or self.everywhere or (self.effect is Effect.CREATE and self.action.returns_secret)
         )
+
+    @property
+    def heeded(self) -> dict[str, Any]:
+        """The arguments without those that CIPP does not look at beside the others: no read-back can show these."""
+        idle = self.action.idle(self.arguments)
+        return {k: v for k, v in self.arguments.items() if k not in idle}
 
     @property
     def follow(self) -> Follow | None:

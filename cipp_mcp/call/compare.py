@@ -12,6 +12,7 @@ from typing import Any
 
 from cipp_mcp.call.case import Case
 from cipp_mcp.call.targets import Target, path_value
+from cipp_mcp.catalog.effect import is_given
 from cipp_mcp.catalog.proof import Expect, Verify
 
 MISSING = object()
@@ -20,9 +21,9 @@ MISSING = object()
 
 def applying(verify: Verify, case: Case) -> list[Expect]:
     """The expectations that these arguments call for; none where the read is blind to one of them."""
-    if any(case.arguments.get(name) is not None for name in verify.blind):
+    if any(is_given(case.heeded.get(name)) for name in verify.blind):
         return []
-    return [e for e in verify.expect if (e.when is None or e.when.met(case.arguments)) and _wanted_given(e, case)]
+    return [e for e in verify.expect if (e.when is None or e.when.met(case.heeded)) and _wanted_given(e, case)]
 
 
 def _wanted_given(check: Expect, case: Case) -> bool:
@@ -36,7 +37,7 @@ def _value(wanted: Any, case: Case) -> Any:
     if not (isinstance(wanted, str) and wanted.startswith("$")):
         return wanted
     name, _, part = wanted[1:].partition(".")
-    given = case.arguments.get(name)
+    given = case.heeded.get(name)
     if not part or given is None:
         return given
     keys = given if isinstance(given, list | tuple) else [given]
@@ -56,8 +57,6 @@ def holds(check: Expect, value: Any, was: Any, case: Case) -> bool:
         return value in (None, "", [], {})
     if check.equals is not None:
         return _same(value, _value(check.equals, case))
-    if check.among is not None:
-        return any(_same(value, a) for a in check.among)
     if check.says is not None:
         return _plain(_value(check.says, case)) in _plain(value)
     have = {str(v).casefold() for v in (value if isinstance(value, list) else [value]) if v is not None}
@@ -103,10 +102,14 @@ def _alike(value: Any, wanted: Any) -> bool:
 def row_matches(row: Mapping[str, Any], check: Expect, about: Target | None, case: Case) -> bool:
     for name, wanted in (check.row or {}).items():
         have = path_value(row, name)
-        texts = [_filled(w, about, case) for w in (wanted if isinstance(wanted, list | tuple) else [wanted])]
-        if not any(_same(h, w) for h in (have if isinstance(have, list) else [have]) for w in texts):
+        texts = [w for each in _listed(wanted) for w in _listed(_filled(each, about, case))]
+        if not any(_same(h, w) for h in _listed(have) for w in texts):
             return False
     return True
+
+
+def _listed(value: Any) -> list[Any] | tuple[Any, ...]:
+    return value if isinstance(value, list | tuple) else [value]
 
 
 def _filled(wanted: Any, about: Target | None, case: Case) -> Any:

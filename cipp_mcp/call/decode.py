@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from itertools import islice
 from typing import Any
 
 from cipp_mcp.call.stream import LongList, outline, strict
@@ -99,6 +100,9 @@ def _is_value(entry: Any) -> bool:
     return isinstance(entry, int | float) or (isinstance(entry, str) and bool(entry) and not re.search(r"\s", entry))
 
 
+MOST_LINES = 10_000
+"""Result entries that are read; what has more is no account of a call."""
+
 _REFUSAL = "access to this"
 _LACKED = re.compile(r"required permission: ([A-Za-z]+(?:\.[A-Za-z]+){1,3})$")
 
@@ -115,7 +119,7 @@ def read_answer(response: Response, rows: str = "", beat: Callable[[], None] = l
     if refusal is not None:
         return refusal
     queue_id, message, metadata = _queue(data)
-    lines = tuple(lines_of(data))
+    lines = tuple(islice(lines_of(data), MOST_LINES))
     return Answer(response.status, shape, data, "", "", True, lines, queue_id, message, metadata)
 
 

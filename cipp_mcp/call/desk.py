@@ -79,7 +79,7 @@ class Desk:
     running: Running
     count: Callable[[Case, bool, bool], None]
     note_unknown: Callable[[], bool]
-    hand_over: Callable[[Case, Found], Awaitable[Handle | None]]
+    hand_over: Callable[[Found], Awaitable[Handle | None]]
     owner: Owner
     clock: Callable[[], float]
     now: Callable[[], float]

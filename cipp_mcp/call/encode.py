@@ -54,6 +54,10 @@ def encode(
         if f.name not in arguments:
             continue
         value = _resolved(f, arguments[f.name], tenants, targets)
+        if f.instead is not None and f.instead.met(arguments) and (target := targets.get(arguments[f.name])):
+            value = target.row.get(f.instead.field) or value
+        if f.alone is not None and f.alone.met(arguments) and isinstance(value, list | tuple) and len(value) == 1:
+            value = value[0]
         if f.encoding is Encoding.EACH:
             each = (f.to.removeprefix("body[]."), value)
             continue
@@ -95,6 +99,8 @@ def _laid(action: Action, stored: Any, given: Any) -> Any:
     """What goes out as the body: what is given, in or over what a merge read."""
     if action.merge is not None and action.merge.by and isinstance(stored, list):
         return _entries(stored, given if isinstance(given, list) else [given], action.merge.by)
+    if isinstance(given, list) and action.merge is not None and action.merge.by:  # one map of fields, in several objects
+        return {key: value for part in given for key, value in part.items()}
     return overlay(stored, given)
 
 
@@ -167,7 +173,8 @@ def _target_key(f: ActionField, written: str, target: Target | None) -> Any:
         return target
     if target is None:
         return written
-    if f.sends == "id" or ("#" in written and f.sends != "name"):  # a guest's UPN would cut CIPP's address
+    # A guest's UPN would cut CIPP's address, and what is deleted is found by its id alone.
+    if f.sends == "id" or target.note or ("#" in written and f.sends != "name"):
         return target.id
     return target.name if f.sends == "name" and written.casefold() != target.name.casefold() else written
 

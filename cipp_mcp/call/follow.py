@@ -18,7 +18,7 @@ from cipp_mcp.call.case import Case
 from cipp_mcp.call.compare import row_matches
 from cipp_mcp.call.decode import Line, Tone, read_answer, tone_of
 from cipp_mcp.call.desk import Caller, Desk
-from cipp_mcp.call.judge import Verdict
+from cipp_mcp.call.judge import LOOK_AT_IT, SEE_THE_REST, SHOWN_IN_PART, Verdict, was_already
 from cipp_mcp.call.listing import is_not_loaded
 from cipp_mcp.call.operations import LOCKED_FOR, OPEN_WORDS, Operation
 from cipp_mcp.call.reading import read_again
@@ -127,8 +127,12 @@ def _judge_look(kept: Operation, case: Case, evidence: Evidence | None, now: flo
     of_job = case.follow is not None or (evidence is not None and evidence.of_job)
     if evidence is not None and evidence.all_shown and not of_job:
         if already_so(case):
-            return Verdict(Word.UNCHANGED, "no", "It already was so before the call; a read-back shows it.")
-        if not evidence.was_so:
+            return was_already(case)
+        if evidence.partly and kept.word == Word.ACCEPTED.value:
+            return Verdict(Word.ACCEPTED, "yes", SHOWN_IN_PART, SEE_THE_REST)
+        if not evidence.was_so and evidence.partly and (kept.word == Word.UNKNOWN.value or not kept.ended):
+            return Verdict(Word.PARTIAL, "yes", SHOWN_IN_PART, LOOK_AT_IT)
+        if not evidence.was_so or (kept.ended and kept.word == Word.PENDING.value):  # pending: CIPP called it a success
             return Verdict(Word.DONE, "yes", "A read-back shows it.")
     word = Word(kept.word)
     if word is Word.PENDING and (not kept.ended or now - kept.began >= LOCKED_FOR):
@@ -162,6 +166,9 @@ async def _judge_job(
         says = f"CIPP's job ended; {len(bad) or 'some'} of its steps failed."
         changed: Changed = "yes" if seen or evidence is None else "unknown"
         return Verdict(Word.PARTIAL, changed, says, "Read its steps in details."), evidence
+    if evidence is not None and not evidence.all_shown and any(s.tone is Tone.QUEUED for s in job.steps):
+        says = "CIPP's job ended and put a part of it off; a read-back does not show that part yet."
+        return Verdict(Word.ACCEPTED, "unknown", says, "Check again later; do not send it again."), evidence
     if evidence is not None and not evidence.all_shown:
         says = "CIPP's job ended, but a read-back does not show all of it (yet)."
         return Verdict(doubt, "unknown", says, "Check again later; do not send it again."), evidence

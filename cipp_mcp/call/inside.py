@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -27,6 +28,7 @@ Read = Callable[[Desk, str, str, Tenant | None], Awaitable[Target]]
 """Reads the object of a kind and key. Raises UnknownTarget."""
 
 MOST_NAMED = 10
+_BETWEEN = re.compile(r"[\s,;|/'\"<>(){}\[\]]+")
 DEEPEST = 32
 
 
@@ -74,7 +76,9 @@ async def with_inside(desk: Desk, case: Case, read: Read) -> Case:
     if case.effect is Effect.READ:
         return case
     found: dict[tuple[str, str], Target] = {}
-    texts = list(_texts(dict(case.arguments))) if case.action.group == API else []
+    texts: list[str] = []
+    if case.action.group == API:  # nobody knows what it does with a list of names in one text
+        texts = [piece for t in _texts(dict(case.arguments)) for piece in {t, *_BETWEEN.split(t)}]
     keys = {key.casefold(): kind for f in case.action.fields for key, kind in f.inside.items()}
     for f in (f for f in case.action.fields if f.inside):
         given = case.arguments.get(f.name)

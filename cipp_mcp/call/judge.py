@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from cipp_mcp.call.case import Case
-from cipp_mcp.call.decode import Answer, Shape, Tone
+from cipp_mcp.call.decode import MOST_LINES, Answer, Shape, Tone
 from cipp_mcp.call.verify import Evidence, can_verify
+from cipp_mcp.catalog.action import API
 from cipp_mcp.catalog.effect import Effect
 from cipp_mcp.message import Changed, Word
 
@@ -35,6 +36,10 @@ class Verdict:
     job: str | None = None
 
 
+SHOWN_IN_PART = "A read-back shows that it was made, and cannot show all that was asked for."
+SEE_THE_REST = "Do not send it again. list_scheduled_items shows what CIPP put off."
+LOOK_AT_IT = "Do not send it again. Look at each line in details and at the object itself."
+
 _JOB = re.compile(r"scheduled job with id ([0-9a-f-]{36})", re.IGNORECASE)
 
 
@@ -42,7 +47,7 @@ def judge_write(case: Case, answer: Answer) -> Verdict:
     """The provisional word for a write's answer."""
     if answer.problem:
         return _judge_problem(answer)
-    if answer.shape is Shape.BROKEN:
+    if answer.shape is Shape.BROKEN or len(answer.lines) >= MOST_LINES:
         return Verdict(Word.UNKNOWN, "unknown", "CIPP's answer could not be read.")
     tones = {line.tone for line in answer.lines}
     if answer.status >= 400:
@@ -53,11 +58,15 @@ def judge_write(case: Case, answer: Answer) -> Verdict:
         if tones & {Tone.GOOD, Tone.NONE_NEEDED, Tone.QUEUED, Tone.UNCLEAR}:
             return Verdict(Word.PARTIAL, "yes", "CIPP reports that a part was done and a part was not.")
         return Verdict(Word.FAILED, "unknown", "CIPP reports a failure.")
+    if not tones and carries_data(case, answer):
+        known = case.action.group != API
+        return Verdict(Word.CLAIMED, "yes" if known else "unknown", "CIPP answered with data.")
+    if case.effect is Effect.REVEAL and tones <= {Tone.NONE_NEEDED}:  # "No LAPS password found"
+        return Verdict(Word.FAILED, "unknown", "CIPP answered without what was asked for.")
+    if not tones and case.action.each_line and answer.at() == []:
+        says = "CIPP did nothing: it has a line for each thing that it does, and gave none."
+        return Verdict(Word.FAILED, "unknown", says, "Such an object may not have what was asked for: look at its type.")
     if not tones:
-        if _carries_data(answer):
-            return Verdict(Word.CLAIMED, "yes", "CIPP answered with data.")
-        if case.effect is Effect.REVEAL:
-            return Verdict(Word.FAILED, "unknown", "CIPP answered without what was asked for.")
         return Verdict(Word.UNKNOWN, "unknown", "CIPP answered without a word about the result.")
     if tones == {Tone.NONE_NEEDED}:
         return Verdict(Word.UNCHANGED, "no", "CIPP says that nothing needed to change.")
@@ -96,12 +105,14 @@ def _hides_part(text: str) -> bool:
     return good and bad
 
 
-def _carries_data(answer: Answer) -> bool:
-    """An object that is not a result sentence: the new thing itself (a backup, a created row)."""
-    data = answer.data
-    if isinstance(data, Mapping) and "Results" in data:
-        data = data["Results"]
-    return isinstance(data, Mapping | list) and bool(data)
+def carries_data(case: Case, answer: Answer) -> bool:
+    """What is not a result sentence: the new thing itself (a backup, a created row), or the rows of a list that nobody reviewed.
+
+    A list may be empty.
+    """
+    data = answer.at()
+    lists = case.action.group == API and case.action.name.casefold().startswith("list")
+    return isinstance(data, Mapping | list) and (bool(data) or (lists and isinstance(data, list)))
 
 
 def with_evidence(case: Case, verdict: Verdict, evidence: Evidence | None, was_so: bool) -> Verdict:
@@ -119,9 +130,13 @@ def with_evidence(case: Case, verdict: Verdict, evidence: Evidence | None, was_s
             says = f"{verdict.says} A read-back shows the job{'' if word is Word.ACCEPTED else ' all the same'}."
             return Verdict(Word.ACCEPTED, "unknown", says, _follow(case))
         if was_so and word is not Word.FAILED:
-            return Verdict(Word.UNCHANGED, "no", "It already was so before the call; a read-back shows it.")
-        if was_so or (evidence.was_so and word in {Word.FAILED, Word.UNKNOWN}):
+            return was_already(case)
+        if was_so or (evidence.was_so and word in {Word.FAILED, Word.UNKNOWN, Word.UNCHANGED}):
             return verdict
+        if evidence.partly and word is Word.ACCEPTED:
+            return Verdict(word, "yes", f"{verdict.says} {SHOWN_IN_PART}", SEE_THE_REST)
+        if evidence.partly and word is not Word.CLAIMED:
+            return Verdict(Word.PARTIAL, "yes", f"{verdict.says} {SHOWN_IN_PART}", LOOK_AT_IT)
         return Verdict(Word.DONE, "yes", _shown_despite(verdict))
     if evidence.some_shown and evidence.news:
         says = "A read-back shows it for a part of the targets only."
@@ -144,11 +159,21 @@ def with_evidence(case: Case, verdict: Verdict, evidence: Evidence | None, was_s
     return Verdict(word, "unknown", f"{verdict.says} But {seen}.", _check_again(case))
 
 
+def was_already(case: Case) -> Verdict:
+    """The word where all that a read can show was so before, and is."""
+    says = "It already was so before the call; a read-back shows it."
+    if any(v.besides for v in case.action.verify):
+        return Verdict(Word.UNCHANGED, "unknown", f"{says} What else the call does, no read shows.")
+    return Verdict(Word.UNCHANGED, "no", says)
+
+
 def _without_evidence(case: Case, verdict: Verdict) -> Verdict:
     if verdict.word is Word.ACCEPTED:
         return Verdict(verdict.word, verdict.changed, verdict.says, _follow(case), verdict.job)
     if verdict.word is Word.CLAIMED and case.effect is Effect.DESTROY:
         return Verdict(Word.UNKNOWN, "unknown", f"{verdict.says} No read can show it.", _check_again(case))
+    if verdict.word is Word.UNKNOWN and not verdict.next_step:
+        return Verdict(verdict.word, verdict.changed, verdict.says, _check_again(case))
     return verdict
 
 

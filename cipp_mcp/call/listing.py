@@ -14,7 +14,7 @@ from cipp_mcp.call.case import Case
 from cipp_mcp.call.decode import Answer, Line, Shape, Tone
 from cipp_mcp.call.judge import details
 from cipp_mcp.call.results import next_step, with_role
-from cipp_mcp.call.rows import Choice, Gist, Page, Wanted, is_row, look_over, named
+from cipp_mcp.call.rows import LONGEST_ASKED, MOST_NAMED, Choice, Gist, Page, Wanted, is_row, look_over, named
 from cipp_mcp.call.shape import Coverage, now_text
 from cipp_mcp.call.stored import Sheet
 from cipp_mcp.call.stream import LongList
@@ -27,7 +27,11 @@ STALE_AFTER = 26 * 3600.0
 """CIPP renews its reporting database every night: what is older was missed by a run."""
 
 NOT_LOADED = "not_loaded"
+AGAIN = "Call again; if it stays so, CIPP's own logs say more."
+"""The next step where nothing better is known."""
+
 MOST_DETAILS, LONGEST_DETAIL = 20, 800
+MOST_COLUMNS_TOLD = 150  # where no rows take the room
 _NO_CACHE = re.compile(r"no cached .{0,80} found|run a cache sync", re.IGNORECASE)
 _GRAPH = "https://graph.microsoft.com/"
 
@@ -61,9 +65,12 @@ def read_outcome(case: Case, answer: Answer, asked: Asked) -> Outcome:
     keys = [[t.default_domain, t.initial_domain, t.customer_id, t.name] for t in asked.everyone]
     coverage = Coverage(case.tenant_count, keys, asked.gone) if case.everywhere else None
     gist = look_over(answer, action, coverage)
-    told = {"details": _short(lines)} if (lines := details(answer, gist.found.mask)) else {}
+    lines = details(answer, gist.found.mask)
+    told: dict[str, Any] = {"details": _short(lines)} if lines else {}
+    if len(lines) > MOST_DETAILS:
+        told["notice"] = f"{MOST_DETAILS} of {len(lines)} lines of details are shown."
     if answer.status >= 400:
-        return _refused(case, answer, facts, told)
+        return _refused(answer, facts, told)
     if answer.queue_message:
         return not_loaded(case, "", answer.queue_id, "")
     if not gist.any and any(line.tone in {Tone.BAD, Tone.UNCLEAR} for line in answer.lines):
@@ -112,7 +119,7 @@ def is_not_loaded(outcome: Outcome) -> bool:
     return outcome.facts.get("empty_because") == NOT_LOADED
 
 
-def _refused(case: Case, answer: Answer, facts: Mapping[str, Any], told: Mapping[str, Any]) -> Outcome:
+def _refused(answer: Answer, facts: Mapping[str, Any], told: Mapping[str, Any]) -> Outcome:
     if any(_NO_CACHE.search(line.text) for line in answer.lines):
         why = "Not loaded: CIPP's reporting database has none of this yet. It says nothing about what there is."
         step = next_step("CIPP fills it every night; a person can start a cache sync in CIPP.")
@@ -144,17 +151,20 @@ def _rows_outcome(
         sheet.facts, sheet.whole, sheet.follow = head | {"as_of": as_of}, known, follow
         facts["next"] = sheet.cursor(shown)
     notices = [f"{choice.taken} hidden characters were taken out of the data."] if choice.taken else []
+    notices += [_cut(choice.cut, wanted.longest)] if choice.cut else []
     notices += [doubt] if doubt else []
     short = ""
     if coverage is not None:
         reached = facts["coverage"] = coverage.facts()
         short = "" if every else f" from {reached['answered']} of {reached['tenants']} tenants"
-        if every and gist.total and reached["with_rows"] < reached["answered"]:
+        if gist.total and not reached["with_rows"]:
+            del reached["with_rows"]  # these rows do not name their tenant
+        elif every and gist.total and reached["with_rows"] < reached["answered"]:
             notices.append(f"{reached['with_rows']} of {reached['answered']} tenants have rows; the others show none.")
     complete = known and shown == matched and not page.left_out
     facts |= {"complete": complete, "as_of": as_of}
     if link:
-        step = "; read_more with next asks for the next one" if follow and "next" in facts else ""
+        step = "; read_more with next asks for the next one" if follow and "next" in facts else _by_hand(case)
         notices.append(f"CIPP has more pages than this one{step}.")
     if stale:
         notices.append("This is CIPP's own copy, and it is older than a day: things may have changed since.")
@@ -180,10 +190,18 @@ def _rows_outcome(
         says = "none matches the filter" if known else "none of them matches the filter; the others are not known"
         if nothing_at := choice.without_value:
             says += f"; no row has a value at {' or '.join(map(quoted, nothing_at))}"
+        elif _by_whole_text(wanted):
+            facts |= next_step("A text of the filter is the whole value; with * it is a part: *ana*.")
         return Outcome(Word.DONE, f"{what}{short} read, {says}.", facts=facts)
     match = f", {matched} match{'es' if matched == 1 else ''}" if wanted.filter else ""
     cut = f", {shown} shown. {_more('next' in facts)}" if shown < matched else "."
     return Outcome(Word.DONE, f"{what}{short} read{match}{cut}", facts=facts)
+
+
+def _by_whole_text(wanted: Wanted) -> bool:
+    """Whether the filter has a text without `*`, which many take for one that only has to be a part."""
+    given = (v for value in wanted.filter.values() for v in (value if isinstance(value, list | tuple) else [value]))
+    return any(isinstance(v, str) and v and "*" not in v for v in given)
 
 
 def _doubt(case: Case, total: int) -> tuple[str, bool]:
@@ -197,6 +215,11 @@ def _doubt(case: Case, total: int) -> tuple[str, bool]:
     if not total and (doubt.empty or doubt.parts):
         return f"An empty list may mean here that CIPP could not read it.{see}", True
     return (f"CIPP leaves out {doubt.parts} that it cannot read, and does not say so.{see}" if doubt.parts else ""), False
+
+
+def _cut(texts: int, longest: int) -> str:
+    says = f"{texts} text{'s were' if texts > 1 else ' was'} cut at {longest} characters and end{'' if texts > 1 else 's'} in …"
+    return f"{says}; request_options with fields and limit shows {LONGEST_ASKED}." if longest < LONGEST_ASKED else f"{says}."
 
 
 def _more(kept: bool) -> str:
@@ -237,16 +260,22 @@ def _next_page(case: Case, link: str, wanted: Wanted) -> tuple[str, Mapping[str,
     return case.action.name, {**case.arguments, takes: link, "request_options": wanted.of_every_page}
 
 
+def _by_hand(case: Case) -> str:
+    """What makes a list that was asked for as one page readable page by page, where the tool has it."""
+    name = next((f.name for f in case.action.fields if f.to.casefold() == "query.manualpagination"), "")
+    return f"; with {name} read_more gives them" if name and not case.arguments.get(name) else ""
+
+
 def _no_such_column(unknown: Sequence[str], gist: Gist, facts: Mapping[str, Any]) -> Outcome:
     """Rows that are chosen by what none of them has would read like none at all."""
     step = next_step("Call again with names among columns.")
     says = f"Nothing is shown: no row has the column {' or '.join(quoted(name) for name in unknown)}."
-    return Outcome(Word.FAILED, says, facts={**facts, "columns": _names(gist.columns, gist), **step})
+    return Outcome(Word.FAILED, says, facts={**facts, "columns": _names(gist.columns, gist, MOST_COLUMNS_TOLD), **step})
 
 
-def _names(names: Iterable[str], gist: Gist) -> list[str]:
-    return named(map(gist.found.mask, names))
+def _names(names: Iterable[str], gist: Gist, most: int = MOST_NAMED) -> list[str]:
+    return named(map(gist.found.mask, names), most)
 
 
 def _failed(what: str, facts: Mapping[str, Any]) -> Outcome:
-    return Outcome(Word.FAILED, f"Nothing was read. {what}", facts=facts)
+    return Outcome(Word.FAILED, f"Nothing was read. {what}", facts=next_step(AGAIN) | dict(facts))

@@ -76,6 +76,4 @@ async def _rows(send: Send, merge: Merge, case: Case) -> list[dict[str, Any]]:
         raise UnknownTarget(says, hint=f"{UnknownTarget.hint} {answer.hint}".strip())
     if merge.by and not isinstance(path_value(answer.data, merge.rows), list):
         raise UnknownTarget(f"CIPP's answer does not show the list that {case.action.title} would overwrite.")
-    wanted = {f: str(case.arguments.get(w[1:]) if w.startswith("$") else w).casefold() for f, w in merge.where.items()}
-    rows = answer.rows(merge.rows)
-    return [r for r in rows if all(str(path_value(r, f)).casefold() == w for f, w in wanted.items())]
+    return answer.rows(merge.rows)

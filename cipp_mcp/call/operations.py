@@ -28,6 +28,7 @@ LOCKED_FOR = 15 * 60.0
 SAME_CALL_WITHIN = 10 * 60.0
 KEPT_FOR = 8 * 24 * 3600.0
 OPEN_WORDS = frozenset({Word.PENDING.value, Word.ACCEPTED.value, Word.UNKNOWN.value})
+NOT_KEPT = frozenset({"secret", "items", "next", "left_out"})
 LOCK_SECONDS = 10.0
 SETTLED_AFTER = 2.0
 
@@ -153,7 +154,7 @@ class OperationBook:
 
     def end(self, kept: Operation, outcome: Outcome, *, job: str = "") -> Operation:
         """Keep what became of it."""
-        envelope = {k: v for k, v in outcome.envelope().items() if k != "secret"}
+        envelope = {k: v for k, v in outcome.envelope().items() if k not in NOT_KEPT}
         ended = replace(kept, ended=self._now(), word=outcome.word.value, envelope=envelope, job=job or kept.job)
         self._write(ended)
         return ended
@@ -244,7 +245,8 @@ class OperationBook:
             if age < LOCKED_FOR:
                 young.add(file.stem)
             if age > KEPT_FOR:
-                file.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # Windows keeps what another process has open; it goes the next time
+                    file.unlink()
             elif age < within + 1:
                 kept = self._known(file.stem, (stat.st_mtime_ns, stat.st_ino, stat.st_size))
                 if kept is not None and self._now() - kept.began < within:

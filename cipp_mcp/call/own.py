@@ -82,7 +82,8 @@ async def _found(desk: Desk, query: str, limit: int) -> Outcome:
     search = api.search
     items: list[dict[str, Any]] = []
     # In a thread: the first question builds the index.
-    hits, near = await anyio.to_thread.run_sync(lambda: (search.find(query, limit), search.suggest(query)))
+    reads = desk.policy.read_only  # what this server never runs is no answer
+    hits, near = await anyio.to_thread.run_sync(lambda: (search.find(query, limit, reads_only=reads), search.suggest(query)))
     for hit in hits:
         item: dict[str, Any] = {"action": hit.action, "endpoint": hit.endpoint, "effect": str(hit.effect), "summary": hit.summary}
         item |= {"left_out": hit.left_out} if hit.left_out else {}

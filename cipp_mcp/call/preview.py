@@ -34,13 +34,15 @@ def preview(case: Case) -> dict[str, Any]:
         shown["targets"] = [_target(t, case) for t in case.targets[:SHOWN_TARGETS]]
         if len(case.targets) > SHOWN_TARGETS:
             shown["more_targets"] = [quoted(t.name or t.id, 80) for t in case.targets[SHOWN_TARGETS:]]
-    if case.inside:
-        shown["names"] = [_target(t, case) for t in case.inside[:SHOWN_TARGETS]]
+    if named := [*case.inside, *(t for t in case.others if case.roles and case.roles.get(t.id))]:
+        shown["names"] = [_target(t, case) for t in named[:SHOWN_TARGETS]]
     shown["how_many"] = case.count
     if settings := [s for f in action.fields if (s := _argument(f, case)) is not None]:
         shown["with"] = settings
     if off := [f.name for f in action.fields if f.optional and case.arguments.get(f.name) is False]:
         shown["switched_off"] = ", ".join(off)
+    if remarks := action.remarks(case.arguments):
+        shown["ignored"] = remarks
     if changes := _changes(case):
         shown["changes"] = changes
     shown["effect"] = str(case.effect)
@@ -134,9 +136,9 @@ def _changes(case: Case) -> list[str]:
     found = []
     for verify in case.action.verify:
         for check in verify.expect:
-            if not check.field or verify.read != "target" or (check.when and not check.when.met(case.arguments)):
+            if not check.field or verify.read != "target" or (check.when and not check.when.met(case.heeded)):
                 continue
-            intended = _intended(check, case.arguments)
+            intended = _intended(check, case.heeded)
             if intended is None or not case.targets:
                 continue
             now = {_short(t.state[check.field]) if check.field in t.state else "(not read)" for t in case.targets}

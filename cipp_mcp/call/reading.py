@@ -21,7 +21,7 @@ from cipp_mcp.call.encode import encode
 from cipp_mcp.call.listing import Asked
 from cipp_mcp.call.operations import Operation, key_of
 from cipp_mcp.call.records import about, note_refusal
-from cipp_mcp.call.resolve import case_of, read_case, resolve_tenants
+from cipp_mcp.call.resolve import case_of, listing_tool, read_case, resolve_tenants
 from cipp_mcp.call.rows import Wanted
 from cipp_mcp.call.stored import Sheet
 from cipp_mcp.call.text import gives_orders
@@ -90,7 +90,7 @@ class Reading:
             except CippMcpError as error:
                 outcome = results.from_error(error, case.effect)
             await desk.record("outcome", facts | {"outcome": outcome.word.value})
-        return warned(desk, outcome)
+        return warned(desk, results.with_notice(outcome, *case.action.remarks(case.arguments)))
 
 
 async def read_again(desk: Desk, kept: Operation, caller: Caller, wanted: Wanted) -> Outcome:
@@ -124,13 +124,24 @@ async def rows_of(
         if answer.queue_message and not answer.problem and answer.status < 400:
             return await _queued(desk, case, waiting.id if waiting else operation, answer.queue_id)
         everyone = await desk.tenants.all() if case.everywhere else ()
-        outcome = await _shaped(desk, case, response, answer, Asked(desk.now(), everyone, wanted=wanted), caller.principal)
+        outcome = await shaped(desk, case, response, answer, Asked(desk.now(), everyone, wanted=wanted), caller.principal)
+        outcome = _with_list(desk, case, outcome)
     finally:
         if response.file is not None:
             response.file.close()
     if waiting is not None:
         await anyio.to_thread.run_sync(desk.operations.end, waiting, Outcome(outcome.word, ""))
-    return warned(desk, outcome)
+    return warned(desk, results.with_notice(outcome, *case.action.remarks(case.arguments)))
+
+
+def _with_list(desk: Desk, case: Case, outcome: Outcome) -> Outcome:
+    """A failure to read what was named, with the tool that lists what there is; CIPP says the same 500 of every cause."""
+    named = [f.kind for f in case.action.fields if f.kind and f.kind != "tenant" and f.name in case.arguments]
+    tool = next((t for kind in named if (t := listing_tool(desk, desk.catalog.kinds[kind]))), "")
+    if not tool or "details" not in outcome.facts or outcome.facts.get("next_step") != listing.AGAIN:
+        return outcome
+    step = results.next_step(f"Look at details; if there is no such object, {tool} lists them with their ids.")
+    return replace(outcome, facts={**outcome.facts, **step})
 
 
 async def _queued(desk: Desk, case: Case, operation: str, queue: str) -> Outcome:
@@ -141,7 +152,7 @@ async def _queued(desk: Desk, case: Case, operation: str, queue: str) -> Outcome
     return listing.not_loaded(case, kept.id, queue, "")
 
 
-async def _shaped(desk: Desk, case: Case, response: Response, answer: Answer, asked: Asked, owner: str) -> Outcome:
+async def shaped(desk: Desk, case: Case, response: Response, answer: Answer, asked: Asked, owner: str) -> Outcome:
     """The outcome; rows that do not fit into it are kept for whoever asked."""
     begun: list[Sheet] = []
 

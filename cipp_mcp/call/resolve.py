@@ -18,6 +18,7 @@ from cipp_mcp.call.targets import Target, read_target
 from cipp_mcp.call.tenants import Tenant
 from cipp_mcp.catalog.action import Action, ActionField
 from cipp_mcp.catalog.effect import Effect
+from cipp_mcp.catalog.kind import Kind
 from cipp_mcp.errors import InvalidArguments, UnknownTarget
 from cipp_mcp.message import Repeat, Request
 
@@ -116,10 +117,26 @@ async def _read(desk: Desk, named: str, written: str, tenant: Tenant | None, del
     kind = desk.catalog.kinds[named]
     try:
         return await read_target(desk.send, named, kind, tenant, written, deleted=deleted)
-    except UnknownTarget:
+    except UnknownTarget as error:
         if not kind.otherwise:
-            raise
-        return await read_target(desk.send, kind.otherwise, desk.catalog.kinds[kind.otherwise], tenant, written)
+            raise _with_list(desk, kind, error) from None
+        try:
+            return await read_target(desk.send, kind.otherwise, desk.catalog.kinds[kind.otherwise], tenant, written)
+        except UnknownTarget as other:
+            raise _with_list(desk, kind, other) from None
+
+
+def _with_list(desk: Desk, kind: Kind, error: UnknownTarget) -> UnknownTarget:
+    """The error with the tool that lists what there is of the kind, where nothing else is to be done first."""
+    if error.hint != UnknownTarget.hint or not (tool := listing_tool(desk, kind)):
+        return error
+    return UnknownTarget(error.message, hint=f"{error.hint} {tool} lists them with their ids.")
+
+
+def listing_tool(desk: Desk, kind: Kind) -> str:
+    """The tool that lists the objects of a kind with no more than their tenant; empty where none does."""
+    reads = (a for a in desk.catalog if a.endpoint == kind.read and a.effect is Effect.READ)
+    return next((a.name for a in reads if all(f.kind == "tenant" for f in a.fields if f.required)), "")
 
 
 def _check_echoes(case: Case) -> None:

@@ -10,8 +10,8 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any
+from unicodedata import normalize
 
 from cipp_mcp.call.decode import Answer, Line, Tone, tone_of
 from cipp_mcp.call.secrets import MASK, Found, found_of, is_secret_name, secret_values
@@ -25,12 +25,15 @@ from cipp_mcp.errors import InvalidArguments
 SHOWN = 5_500
 """Characters of rows in one answer where nothing is said: about 2,000 tokens with what stands around them."""
 
-MOST_SHOWN = 16_000
-"""The same with a limit that was asked for: below 20,000 with what stands around them."""
+MOST_SHOWN = 12_000
+"""The same with a limit that was asked for: below 20,000 with all that may stand around them."""
 
 LONGEST_CELL = 2_000
+LONGEST_ASKED = 8_000
+"""Characters of one text: where nothing is said, and with both fields and a limit that were asked for."""
+
 MOST_COLUMNS = 500
-MOST_NAMED, LONGEST_NAME = 40, 60
+MOST_NAMED, LONGEST_NAME = 30, 60
 MOST_SAID = 100
 _COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _EMPTY: tuple[Any, ...] = (None, "", {}, [])
@@ -135,6 +138,11 @@ class Wanted:
         """What also holds for a later page of the same list, as `request_options`."""
         return ({"fields": list(self.fields)} if self.fields else {}) | ({"filter": dict(self.filter)} if self.filter else {})
 
+    @property
+    def longest(self) -> int:
+        """Characters at which a text is cut."""
+        return LONGEST_ASKED if self.fields and self.limit else LONGEST_CELL
+
     def check(self, action: Action) -> None:
         """Rows are never chosen by a secret: that would tell it letter by letter.
 
@@ -159,16 +167,19 @@ class Choice:
     Attributes:
         unknown, unknown_filter: asked for, and no row has it.
         taken: hidden characters that were taken out so far.
+        cut: texts that were cut so far.
     """
 
     def __init__(self, action: Action, wanted: Wanted, found: Found, columns: Iterable[str], *, whole: bool) -> None:
-        known = {name.casefold(): name for name in reversed(list(columns))}
+        names = list(columns)
+        known = {name.casefold(): name for name in reversed(names)} | {name: name for name in names}
         self._action, self._found, self._whole = action, found, whole
         self._fields = [_as_known(name, known) for name in wanted.fields]
         self._tests = [(_as_known(name, known), _test(value)) for name, value in wanted.filter.items()]
         self.unknown = [n for n in wanted.fields if path_parts(n)[0].casefold() not in known]
         self.unknown_filter = [n for n in wanted.filter if path_parts(n)[0].casefold() not in known]
-        self.taken = 0
+        self.taken = self.cut = 0
+        self._longest = wanted.longest
         self._valued: set[str] = set()
 
     def wants(self, row: Mapping[str, Any]) -> bool:
@@ -188,8 +199,9 @@ class Choice:
         text = as_json(columns)
         if self._is_plain(columns, text):
             return columns, text
-        cleaned, taken = clean_all(self._found.mask_all(columns), LONGEST_CELL)
+        cleaned, taken, cut = clean_all(self._found.mask_all(columns), self._longest)
         self.taken += taken
+        self.cut += cut
         return cleaned, as_json(cleaned)
 
     def _is_plain(self, columns: Mapping[str, Any], text: str) -> bool:
@@ -204,9 +216,9 @@ class Choice:
 
 
 def _as_known(name: str, known: Mapping[str, str]) -> str:
-    """The path with its column written as the rows write it."""
+    """The path with its column as the rows write it: in these letters where they have it so, else in any."""
     first, *rest = path_parts(name)
-    return ".".join([known.get(first.casefold(), first), *rest])
+    return ".".join([known.get(first) or known.get(first.casefold(), first), *rest])
 
 
 def _test(wanted: Any) -> Callable[[Any], bool]:
@@ -216,7 +228,9 @@ def _test(wanted: Any) -> Callable[[Any], bool]:
         return lambda value: any(test(value) for test in tests)
     if wanted in _EMPTY:
         return lambda value: all(v in _EMPTY for v in (value if isinstance(value, list) else [value]))
-    pattern = re.compile(".*".join(map(re.escape, _text(wanted).split("*"))), re.IGNORECASE | re.DOTALL)
+    first, *rest = map(re.escape, _text(wanted).split("*"))
+    between = "".join(f"(?>.*?{part})" for part in rest[:-1])  # where a part first stands is never tried again
+    pattern = re.compile(first + (f"{between}.*{rest[-1]}" if rest else ""), re.IGNORECASE | re.DOTALL)
     return lambda value: any(
         v not in _EMPTY and bool(pattern.fullmatch(_text(v))) for v in (value if isinstance(value, list) else [value])
     )
@@ -225,7 +239,8 @@ def _test(wanted: Any) -> Callable[[Any], bool]:
 def _text(value: Any) -> str:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if text.isascii() else normalize("NFC", text)
 
 
 class Page:
@@ -276,6 +291,8 @@ def _narrowed(row: Mapping[str, Any], most: int) -> tuple[dict[str, Any], list[s
     return kept, named(left_out)
 
 
-def named(columns: Iterable[str]) -> list[str]:
-    """Names of columns for the reader; not all of very many, and of a very long one only its beginning."""
-    return [clean(column, LONGEST_NAME) for column in islice(columns, MOST_NAMED)]
+def named(columns: Iterable[str], most: int = MOST_NAMED) -> list[str]:
+    """Names of columns for the reader; of very many how many more there are, and of a very long one only its beginning."""
+    known = list(columns)
+    more = len(known) - most
+    return [clean(column, LONGEST_NAME) for column in known[:most]] + ([f"… {more} more"] if more > 0 else [])

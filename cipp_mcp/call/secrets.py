@@ -41,6 +41,10 @@ _SHAPES = re.compile(
 _SENTENCE = re.compile(r"(?:password|passcode|pass|secret|key|code)\b[^.:]*?(?:\bis\b|:)\s*(\S{4,})", re.IGNORECASE)
 
 
+_BLANKS = frozenset(" \t\r\n\ufeff")
+_OPENINGS = frozenset("{[") | _BLANKS
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """The secrets of one answer. Never printed: repr shows how many.
@@ -110,6 +114,8 @@ def _secret_names(names: tuple[str, ...]) -> tuple[str, ...]:
 
 def json_in(text: str) -> Any:
     """The object or list that a text holds as JSON; None when it holds none."""
+    if text[:1] in _BLANKS:
+        text = text.lstrip(" \t\r\n\ufeff")
     if text[:1] not in {"{", "["} or text.count("{") + text.count("[") > DEEPEST_TEXT:
         return None
     try:
@@ -147,7 +153,6 @@ def secret_values(data: Any, redact: tuple[str, ...] = (), *, sentences: bool = 
 
 
 _HOLDERS = frozenset({dict, list, tuple})
-_OPENINGS = frozenset({"{", "["})
 
 
 def _named(data: Any, into: set[str]) -> None:

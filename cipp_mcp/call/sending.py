@@ -19,15 +19,19 @@ from cipp_mcp.call.desk import Caller, Desk
 from cipp_mcp.call.encode import encode
 from cipp_mcp.call.follow import check
 from cipp_mcp.call.guard.plan import Plan
-from cipp_mcp.call.judge import Verdict, judge_write, with_evidence
+from cipp_mcp.call.judge import Verdict, carries_data, judge_write, with_evidence
+from cipp_mcp.call.listing import Asked
 from cipp_mcp.call.operations import Operation, key_of
 from cipp_mcp.call.planning import same_case
+from cipp_mcp.call.reading import shaped, warned
 from cipp_mcp.call.records import about, note_refusal
+from cipp_mcp.call.rows import Wanted
 from cipp_mcp.call.secrets import Found, find_secrets
 from cipp_mcp.call.verify import LOOKS, Evidence, Seen, already_so, can_verify, look, note_before
+from cipp_mcp.catalog.action import API
 from cipp_mcp.catalog.effect import Effect
 from cipp_mcp.errors import CippMcpError, PlanRefused, Refused, WireError, Withdrawn
-from cipp_mcp.message import Outcome, Word
+from cipp_mcp.message import Outcome, Response, Word
 
 log = logging.getLogger("cipp_mcp.call")
 
@@ -43,6 +47,7 @@ class Sending:
         patience: seconds for CIPP's answer that the caller asked for; None leaves it to the operator. What has not come by
             then is looked for, never sent again.
         known: the id of the latest same call that was taken into account; another one in between is answered instead.
+        wanted: rows and columns, where the answer may be a list.
         stale: time has passed since the targets were read.
         withdrawn: the caller gave up; nothing leaves any more.
     """
@@ -55,6 +60,7 @@ class Sending:
     flag: bool = False
     patience: float | None = None
     known: str = ""
+    wanted: Wanted = field(default_factory=Wanted)
     stale: bool = False
     withdrawn: bool = field(default=False, init=False)
 
@@ -125,7 +131,8 @@ class Sending:
         try:
             patience = min(self.patience or desk.write_timeout, desk.write_timeout)
             request = encode(case.action, case.arguments, case.tenants, case.objects, case.stored, write_timeout=patience)
-            answer = read_answer(await desk.send(replace(request, wanted=lambda: not self.withdrawn)))
+            response = await desk.send(replace(request, wanted=lambda: not self.withdrawn))
+            answer = read_answer(response)
             verdict = judge_write(case, answer)
         except WireError as error:
             word = Word.UNKNOWN if error.sent else Word.FAILED
@@ -142,9 +149,24 @@ class Sending:
         found = find_secrets(answer.data if answer else None, case.action.redact, sentences=case.action.returns_secret)
         if case.effect is Effect.REVEAL and verdict.word is Word.CLAIMED and found.values:
             verdict = Verdict(Word.DONE, verdict.changed, "The answer holds what was asked for.")
-        handle = await desk.hand_over(case, found) if found.values else None
+        handle = await desk.hand_over(found) if found.values else None
         outcome = results.write_outcome(case, verdict, answer, evidence, self.operation, found, handle)
+        if answer is not None and case.action.group == API and verdict.word in {Word.CLAIMED, Word.UNKNOWN}:
+            outcome = await self._with_rows(case, outcome, response, answer)
+        outcome = results.with_notice(outcome, *case.action.remarks(case.arguments))
         return outcome, answer, evidence, verdict.job or ""
+
+    async def _with_rows(self, case: Case, outcome: Outcome, response: Response, answer: Answer) -> Outcome:
+        """What an operation that nobody has reviewed answered: often a list, and then it was called for that."""
+        if case.action.returns_secret or answer.problem or answer.lines or not carries_data(case, answer):
+            return outcome
+        asked, owner = Asked(self.desk.now(), wanted=self.wanted), self.caller.principal
+        rows = await shaped(self.desk, case, response, answer, asked, owner)
+        notice = ""
+        if rows.word is Word.FAILED:  # columns that are not there; to call again would be to do it again
+            notice = rows.message
+            rows = await shaped(self.desk, case, response, answer, Asked(self.desk.now()), owner)
+        return warned(self.desk, results.with_rows(outcome, rows, notice))
 
     async def _recorded(
         self, kept: Operation, outcome: Outcome, answer: Answer | None, evidence: Evidence | None, job: str

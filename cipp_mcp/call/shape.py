@@ -13,7 +13,7 @@ from cipp_mcp.call.targets import path_value
 from cipp_mcp.call.text import clean
 from cipp_mcp.catalog.action import Action
 
-MOST_MISSING = 20
+MOST_MISSING, LONGEST_WHY = 20, 80
 """Tenants that are named with why they are missing; more are counted."""
 
 
@@ -58,13 +58,13 @@ class Coverage:
 
     def add(self, row: Mapping[str, Any]) -> None:
         """What one row says."""
-        tenant = clean(str(row.get("Tenant") or row.get("tenant") or ""), 200)
+        tenant = clean(str(row.get("Tenant") or row.get("tenant") or row.get("tenantId") or ""), 200)
         tenant = self._domains.get(tenant.casefold(), tenant)
         if tenant:
             self._seen.add(tenant)
         status = row.get("CippStatus")
         if tenant and isinstance(status, str) and status.strip().lower() not in {"", "good", "ok", "success"}:
-            self._missing[tenant] = clean(status, 150)
+            self._missing[tenant] = clean(status, LONGEST_WHY)
 
     @property
     def every(self) -> bool:

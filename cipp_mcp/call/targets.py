@@ -30,7 +30,7 @@ class Target:
         written: as the caller wrote it.
         state: the kind's state fields, by path; missing values are None.
         row: the whole row as read, for merges; not part of the fingerprint.
-        note: something that the approver must know about where it was found.
+        note: something that the approver must know about where it was found: only one from the recycle bin has it.
     """
 
     kind: str

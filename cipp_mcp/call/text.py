@@ -10,6 +10,8 @@ import unicodedata
 from typing import Any
 
 LONGEST_VALUE = 4000
+MOST_UNSEEN = 10_000
+"""Characters that nobody sees, up to which a long text is still shown at its full length."""
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 _HIDDEN = re.compile(
@@ -32,10 +34,11 @@ def clean(text: str, longest: int = LONGEST_VALUE) -> str:
 
     A domain in an address is shown in ASCII, since its letters may only look like those that are read.
     """
-    seen = _HIDDEN.sub("", _ESCAPES.sub("", text))
+    begins = text[: longest + MOST_UNSEEN]  # what is cut off anyway must not keep everybody waiting
+    seen = _HIDDEN.sub("", _ESCAPES.sub("", begins))
     if not seen.isascii():
         seen = _with_plain_hosts(seen)
-    return seen if len(seen) <= longest else f"{seen[: longest - 1]}…"
+    return seen if len(seen) <= longest and begins == text else f"{seen[: longest - 1]}…"
 
 
 def _with_plain_hosts(text: str) -> str:
@@ -72,22 +75,24 @@ def marked(text: str) -> str:
     return text if re.fullmatch(r"[A-Za-z0-9._@#+-]{1,120}", text) else quoted(text, 120)
 
 
-def clean_all(value: Any, longest: int = LONGEST_VALUE) -> tuple[Any, int]:
-    """A JSON value with every text (and key) cleaned, and how many characters were taken out."""
-    taken = 0
+def clean_all(value: Any, longest: int = LONGEST_VALUE) -> tuple[Any, int, int]:
+    """A JSON value with every text (and key) cleaned, how many characters were taken out, and how many texts were cut."""
+    taken = cut = 0
 
     def walk(inner: Any) -> Any:
-        nonlocal taken
+        nonlocal taken, cut
         if isinstance(inner, str):
             if inner.isascii() and inner.isprintable() and len(inner) <= longest:
                 return inner
             taken += hidden_in(inner)
-            return clean(inner, longest)
+            seen = clean(inner, longest)
+            cut += len(seen) == longest and seen.endswith("…")
+            return seen
         if isinstance(inner, dict):
             return {walk(k): walk(v) for k, v in inner.items()}
         return [walk(v) for v in inner] if isinstance(inner, list | tuple) else inner
 
-    return walk(value), taken
+    return walk(value), taken, cut
 
 
 _ORDER_WORDS: tuple[tuple[tuple[str, ...], str], ...] = (

@@ -35,23 +35,31 @@ class Line:
     text: str
 
 
+LONGEST_SENTENCE = 20_000
+
 QUEUE = re.compile(r"\s*(loading data|still loading data|data still processing|loading \d+ rows)", re.IGNORECASE)
 _SCHEDULED_JOB = re.compile(
-    r"scheduled job with id|has been scheduled|scheduled .{0,60}\btask\b|queu(ed|ing)|rescheduled|^executing\b", re.IGNORECASE
+    r"scheduled job with id|has been scheduled|scheduled .{0,60}\btask\b(?!\(s\)| successfully removed)|queu(ed|ing)|rescheduled"
+    r"|^executing\b|^scheduled licen[cs]e removal|^scheduled\b.+\bin \d+ minutes\b",
+    re.IGNORECASE,
 )
 _BAD = re.compile(
-    r"^\W*(failed|failure|error|could ?n[o']t|unable|cannot|can't|no valid|not |invalid|exception|warning)"
-    r"|\b(fail(ed|ure|s)?|errors?|denied|forbidden|unauthori[sz]ed|insufficient|does not exist|was not|were not|not found"
-    r"|not supported|could not|cannot|unable to|not permitted|not allowed|exception|timed? ?out|rejected|aborted)\b",
+    r"^\W*(failed|failure|error|could ?n[o']t|unable|cannot|can't|no valid|not |invalid|exception|warning|skipped)"
+    r"|(?<!\b0 )(?<!\bwill )\b(fail(ed|ure|s)?|errors?|denied|forbidden|unauthori[sz]ed|insufficient|does not exist|was not"
+    r"|were not|not found|not a valid|not supported|could not|cannot|unable to|not permitted|not allowed|exception|timed? ?out"
+    r"|rejected|aborted)\b",
     re.IGNORECASE,
 )
 _GOOD = re.compile(
     r"\b(success(ful(ly)?)?|succeeded|completed?|added|removed|deleted|created|updated|edited|enabled|disabled|assigned|unassigned|restored"
-    r"|converted|cleared|revoked|executed|started|saved|granted|changed|dismissed|accepted|set|sent|synced|scheduled|applied|reset|done|ok)\b",
+    r"|converted|cleared|revoked|executed|started|saved|granted|changed|dismissed|accepted|set|sent|synced|scheduled|applied|reset|done|ok)\b"
+    r"|^(allowed|blocked) external senders\b",
     re.IGNORECASE,
 )
 _NONE_NEEDED = re.compile(
-    r"^\s*no \w+( \w+)? (changes? )?(needed|required|found)|already (exists|set|assigned|enabled|disabled|cleared)", re.I
+    r"^\s*no \w+( \w+){0,2} (changes? )?(needed|required|found)|already (exists|set|assigned|enabled|disabled|cleared|correct)"
+    r"|connector is (available|enabled)$",
+    re.IGNORECASE,
 )
 _NEGATED = re.compile(
     r"\b(is|are|was|were|has|have|had|did|does|do|will|would|can|could|should)( not|n['’]t)\b|\bnothing (was|has|changed)\b"
@@ -62,16 +70,19 @@ _NEGATED = re.compile(
 
 def tone_of(text: str, state: str = "") -> Tone:
     """How a line reads. A state that CIPP gives outranks the words; words that are neither good nor bad are unclear."""
+    begins = text[:LONGEST_SENTENCE]
     match state.strip().lower():
         case "success" | "updated" | "created":
             return Tone.GOOD
         case "error" | "failed" | "failure":
             return Tone.BAD
         case "warning" | "info":
-            return Tone.BAD if _BAD.search(text) else Tone.UNCLEAR if state.strip().lower() == "warning" else Tone.GOOD
+            return Tone.BAD if _BAD.search(begins) else Tone.UNCLEAR if state.strip().lower() == "warning" else Tone.GOOD
         case _:
             pass
-    bad = bool(_BAD.search(text))
+    bad = bool(_BAD.search(begins))
+    if begins != text:  # a file, a page or junk: it does not say how anything ended
+        return Tone.BAD if bad else Tone.UNCLEAR
     if not bad and _NONE_NEEDED.search(text):
         return Tone.NONE_NEEDED
     if QUEUE.match(text):
@@ -101,7 +112,10 @@ def lines_of(data: Json | LongList) -> Iterator[Line]:
         elif error := under(data, "error") or under(data, "errors"):
             yield Line(Tone.BAD, error if isinstance(error, str) else json.dumps(error))
         elif "results" in names:
-            yield from lines_of(under(data, "results"))
+            meta = under(data, "metadata")
+            said = [under(one, "success") for one in (data, meta) if isinstance(one, Mapping)]
+            no = any(flag is False for flag in said)  # a flag beside the text outranks it, as a state does
+            yield from (Line(Tone.BAD, line.text) if no else line for line in lines_of(under(data, "results")))
 
 
 @lru_cache(256)

@@ -15,6 +15,7 @@ from cipp_mcp.call.case import Case
 from cipp_mcp.call.compare import MISSING, applying, has_entries, holds, holds_state, row_matches
 from cipp_mcp.call.decode import Answer, Shape, read_answer
 from cipp_mcp.call.targets import Send, Target, path_value, place_queries
+from cipp_mcp.catalog.effect import is_given
 from cipp_mcp.catalog.kind import Kind
 from cipp_mcp.catalog.proof import Expect, Verify
 from cipp_mcp.errors import WireError
@@ -39,20 +40,20 @@ class Evidence:
     Attributes:
         seen: per target id (or "" when there is no target).
         shows: the facts read, for the ticket.
-        read: which read it was.
         was_so: the same read already showed all of it before the call.
         news: it shows some target that was not so before.
         fresh: it looked for an entry that was not there before.
         of_job: it looked for the entry of a queued job, not for what the job does.
+        partly: these arguments ask for more than it can show.
     """
 
     seen: Mapping[str, Seen] = field(default_factory=dict)
     shows: Mapping[str, Any] = field(default_factory=dict)
-    read: str = ""
     was_so: bool = False
     news: bool = True
     of_job: bool = False
     fresh: bool = False
+    partly: bool = False
 
     @property
     def all_shown(self) -> bool:
@@ -83,43 +84,57 @@ def already_so(case: Case) -> bool:
 
 
 def _were_so(case: Case) -> frozenset[str]:
-    """The targets whose own state already met it."""
+    """The targets whose own state already met it. What lies in the recycle bin is brought back first, and that is a change."""
     wanted = [c for v in case.action.verify if v.read == "target" and (c := applying(v, case))]
     return frozenset(
         t.id
         for t in case.targets
-        if any(all(not c.moved and not c.gone and holds_state(c, t, case) for c in checks) for checks in wanted)
+        if not t.note and any(all(not c.moved and not c.gone and holds_state(c, t, case) for c in checks) for checks in wanted)
     )
 
 
 async def note_before(send: Send, kinds: Mapping[str, Kind], case: Case) -> Mapping[str, frozenset[str]]:
     """The rows that exist before the call, for expectations that want a fresh one: place of the check -> keys.
 
-    A place that could not be read is left out, and nothing counts as fresh there. Under `so` stand the targets for which
-    another read than the target's own already shows everything: then a call that fails has not brought it about.
+    A place that could not be read is left out, and nothing counts as fresh there. Under `so` stand the targets for which a
+    read already shows everything, or could not tell: then a call that fails has not brought it about.
     """
     before: dict[str, frozenset[str]] = {}
     so: set[str] = set()
     for v, verify in enumerate(case.proofs):
         checks = applying(verify, case)
-        if not verify.read or not checks or (verify.read == "target" and not any(c.fresh for c in checks)):
+        if not verify.read or not checks:
             continue
         for target in case.targets or (None,):
-            rows = await _rows(send, kinds, verify, case, target)
+            patchy = target is not None and kinds[target.kind].patchy and any(c.gone for c in checks)
+            if verify.read == "target" and not patchy and not any(c.fresh for c in checks):  # its row was read a moment ago
+                rows = [dict(target.row)] if target and target.row and not target.note else None
+            else:
+                rows = await _rows(send, kinds, verify, case, target)
+            if patchy and target:
+                before[place_of(v, -1, target, None)] = others = _others(rows, kinds, target)
+                so |= set() if others else {target.id}
             if rows is None:
                 continue
             for c, check in enumerate(checks):
                 for about in _about(check, target, case) if check.fresh else ():
                     keys = {str(r.get(check.fresh)) for r in rows if row_matches(r, check, about, case)}
                     before[place_of(v, c, target, about)] = frozenset(keys)
-            if verify.read != "target" and not any(c.fresh or c.moved for c in checks):
+            if not any(c.fresh or c.moved for c in checks):
                 found, _ = _judge_rows(rows, kinds, verify, checks, case, target, before, v)
                 so |= {target.id if target else ""} if found is Seen.SHOWN else set()
     return before | {"so": frozenset(so)}
 
 
+def _others(rows: list[dict[str, Any]] | None, kinds: Mapping[str, Kind], target: Target) -> frozenset[str]:
+    """The ids beside the target in its part of a patchy list: one of them must still be there when the target is called gone."""
+    kind = kinds[target.kind]
+    same = (r for r in rows or () if path_value(r, kind.part) == path_value(target.row, kind.part))
+    return frozenset(str(r[kind.id]) for r in same if r.get(kind.id)) - {target.id}
+
+
 def place_of(number: int, check: int, target: Target | None, about: Target | None) -> str:
-    """Where `note_before` keeps the rows of one check."""
+    """Where `note_before` keeps the rows of one check; of check -1 what a patchy list showed beside the target."""
     return ".".join((str(number), str(check), target.id if target else "", about.id if about else ""))
 
 
@@ -161,8 +176,7 @@ async def _once(
     """Each target against each alternative read; one that shows it is enough."""
     seen: dict[str, Seen] = {}
     shows: dict[str, Any] = {}
-    used = ""
-    of_job = fresh = False
+    of_job = fresh = partly = False
     for target in case.targets or (None,):
         key = target.id if target else ""
         for v, verify in enumerate(proofs):
@@ -173,15 +187,15 @@ async def _once(
             found, facts = Seen.UNREADABLE, dict[str, Any]()
             if rows is not None:
                 found, facts = _judge_rows(rows, kinds, verify, checks, case, target, before, v)
-            used = verify.read
             fresh = any(c.fresh for c in checks)
             of_job = verify.job
+            partly = any(is_given(case.heeded.get(name)) for name in verify.beyond)
             if found is Seen.SHOWN or key not in seen or seen[key] is Seen.UNREADABLE:
                 seen[key] = found
                 shows[key] = facts
             if found is Seen.SHOWN:
                 break
-    return Evidence(seen, shows if len(shows) > 1 else next(iter(shows.values()), {}), used, of_job=of_job, fresh=fresh)
+    return Evidence(seen, shows if len(shows) > 1 else next(iter(shows.values()), {}), of_job=of_job, fresh=fresh, partly=partly)
 
 
 def _judge_rows(
@@ -199,13 +213,16 @@ def _judge_rows(
     held = True
     for c, check in enumerate(checks):
         if check.gone:
-            held &= row is None
-            facts["gone"] = row is None
+            beside = before.get(place_of(number, -1, target, None))
+            gone = row is None and (not beside or bool(target and beside & _others(rows, kinds, target)))
+            held &= gone
+            facts["gone"] = gone
         elif check.row is not None:
             objects = _about(check, target, case)
             shown = [_shows(rows, check, o, case, before.get(place_of(number, c, target, o))) for o in objects]
             held &= bool(shown) and all(shown)
-            facts["listed" if check.listed else "no longer listed"] = bool(shown) and all(shown)
+            name = "nothing else listed" if check.alone else "listed" if check.listed else "no longer listed"
+            facts[name] = bool(shown) and all(shown)
         elif row is None:
             return Seen.UNREADABLE, {}
         elif check.entry is not None:
@@ -223,7 +240,7 @@ def _about(check: Expect, target: Target | None, case: Case) -> list[Target | No
     """The objects that a row check is made for: the target, or each one that its `each` argument names."""
     if not check.each:
         return [target]
-    keys = case.arguments.get(check.each) or ()
+    keys = case.heeded.get(check.each) or ()
     named = [case.objects.get(str(k)) for k in (keys if isinstance(keys, list | tuple) else [keys])]
     return [] if None in named else list(named)
 
@@ -231,6 +248,8 @@ def _about(check: Expect, target: Target | None, case: Case) -> list[Target | No
 def _shows(rows: list[dict[str, Any]], check: Expect, about: Target | None, case: Case, known: frozenset[str] | None) -> bool:
     """Whether the rows are what one row check wants. `known` is what was there before, None when nobody could look."""
     hits = [r for r in rows if row_matches(r, check, about, case)]
+    if check.alone:
+        return len(hits) == len(rows)
     if not check.fresh:
         return bool(hits) == check.listed
     if known is None:
@@ -261,10 +280,10 @@ async def _rows(
         where = kinds[target.kind].rows if verify.read == "target" and target else ""
         rows = answer.rows(where)
         return rows if _is_list(answer, rows, where) else None
-    says_gone = answer.status in {404, 500} and any(
-        "does not exist" in n.text or "not found" in n.text.lower() for n in answer.lines
-    )
-    return [] if says_gone and not answer.problem else None
+    asked = [v.casefold() for k, v in query.items() if k != "tenantFilter" and v]
+    texts = [n.text.casefold() for n in answer.lines] if answer.status in {404, 500} and not answer.problem else []
+    # A tenant that is not found is no word about the object: the answer has to name what was asked for.
+    return [] if any(("does not exist" in t or "not found" in t) and any(a in t for a in asked) for t in texts) else None
 
 
 def _is_list(answer: Answer, rows: list[dict[str, Any]], where: str) -> bool:

@@ -48,6 +48,12 @@ class Encoding(StrEnum):
     GROUPS = "groups"  # [{label, value, addedFields: {groupType}}]
 
 
+class Instead(When):
+    """Sends another field of the object's row when the condition is met."""
+
+    field: str
+
+
 def _listed(value: Any) -> Any:
     return [value] if isinstance(value, dict) else value
 
@@ -58,9 +64,11 @@ class ActionField(Model):
     Attributes:
         kind: what the value names (`tenant`, or a kind of `manifests/kinds.toml`).
         sends: `written`, or the resolved `id` or `name` where the endpoint takes no other key.
+        instead: where the endpoint takes another key of the object by another argument: that field of its row.
         unlisted: its choices hold but are not listed, because the row of a list tells which one it is.
         format: `email` is listed in place of the pattern that holds.
         single: with many, one value may also stand alone.
+        alone: when CIPP takes one value only, and would hand a list of one on as a list.
         secret: never kept, shown or recorded.
         same_as: must name the same object as that field; CIPP only echoes it.
         deleted: the object may also be one in the recycle bin.
@@ -75,6 +83,7 @@ class ActionField(Model):
     summary: str = ""
     many: bool = False
     single: bool = False
+    alone: When | None = None
     optional: bool = False
     default: Any = None
     choices: tuple[str | int, ...] = ()
@@ -87,6 +96,7 @@ class ActionField(Model):
     encoding: Encoding = Field(Encoding.PLAIN, alias="as")
     kind: str | None = None
     sends: Literal["written", "id", "name"] = "written"
+    instead: Instead | None = None
     secret: bool = False
     same_as: str = ""
     deleted: bool = False
@@ -119,7 +129,7 @@ class Merge(Model):
 
     Attributes:
         read: `target` (the row of the plan's target) or `GET /api/Endpoint`; with `send` as in `Verify`.
-        rows, where: where the rows are, and which one it is: field -> constant or `$argument`.
+        rows: where the rows are in the answer; empty finds them.
         keep: place on the wire -> dotted path in the row, used when no argument fills that place.
         unset: place on the wire -> what CIPP shows where nothing is stored; it is not sent back.
         whole: the stored record is the body, and what is given is laid over it key by key.
@@ -132,7 +142,6 @@ class Merge(Model):
     read: str
     send: Mapping[str, str] = Field(default_factory=dict)
     rows: str = ""
-    where: Mapping[str, str] = Field(default_factory=dict)
     keep: Mapping[str, str] = Field(default_factory=dict)
     unset: Mapping[str, Any] = Field(default_factory=dict)
     whole: bool = False
@@ -165,6 +174,7 @@ class Action(Model):
         all_tenants: the endpoint accepts AllTenants.
         loses, undo: what is lost and the way back, for the approver.
         settles: `later` when CIPP only queues the work.
+        each_line: CIPP has a line for each thing that it did, so that an empty list of them says that it did nothing.
         denies: Graph paths that no text argument may ask for.
         lean: only the lean surface lists it.
         target: the field whose objects the plan is about; every object named when empty.
@@ -185,6 +195,7 @@ class Action(Model):
     returns_secret: bool = False
     all_tenants: bool = False
     settles: Literal["now", "later"] = "now"
+    each_line: bool = False
     loses: str = ""
     undo: str = ""
     words: tuple[str, ...] = ()
@@ -214,7 +225,8 @@ class Action(Model):
         names = {f.name for f in self.fields}
         asked = [r.argument for r in self.raises] + list(self.by) + ([self.whole_with] if self.whole_with else [])
         asked += [self.mark.field] if self.mark else []
-        asked += [n for r in self.rules for n in (*r.needs, *r.one_of, *([r.when.argument] if r.when else []))]
+        asked += [n for r in self.rules for n in (*r.needs, *r.one_of, *r.ignored, *([r.when.argument] if r.when else []))]
+        asked += [n for v in self.verify for n in (*v.blind, *v.beyond)]
         if unknown := sorted(set(asked) - names):
             raise ValueError(f"no field named {', '.join(unknown)}")
         for argument, words in self.by.items():
@@ -225,6 +237,14 @@ class Action(Model):
         if not (_ENDPOINT_NAME if self.group == API else TOOL_NAME).fullmatch(self.name):
             raise ValueError("the file name is not a tool name")
         return self
+
+    def idle(self, arguments: Mapping[str, Any]) -> set[str]:
+        """The given arguments that CIPP does not look at beside the others."""
+        return {name for rule in self.rules for name in rule.idle(arguments)}
+
+    def remarks(self, arguments: Mapping[str, Any]) -> list[str]:
+        """The sentences about these."""
+        return [said for rule in self.rules if (said := rule.remark(arguments))]
 
     @property
     def method(self) -> Literal["GET", "POST"]:
@@ -241,8 +261,9 @@ class Action(Model):
 
     @property
     def gives_rows(self) -> bool:
-        """Whether its answer is a list, or may hold that of another action."""
-        return self.effect is Effect.READ and self.name not in {"find_action", "describe_action"}
+        """Whether its answer is a list, or may be one: of an operation without a manifest nobody knows."""
+        reads = self.effect is Effect.READ and self.name not in {"find_action", "describe_action"}
+        return reads or self.group == API or self.name == "change_action"
 
     @property
     def may_ask(self) -> bool:

@@ -172,4 +172,4 @@ class Api:
     def _near(self, key: str) -> str:
         names = {e.key: e.name for e in self._endpoints.values()} | {n: n for n in self._catalog.actions}
         near = [names[k] for k in difflib.get_close_matches(key[:64], names, n=3, cutoff=0.5)]
-        return f"Nearest: {', '.join(near)}." if near else "find_action finds one by words."
+        return f"Nearest: {', '.join(near)}." if near else "find_action finds one by words, `cipp-mcp tools --all` lists them."

@@ -118,33 +118,56 @@ class Raise(When):
 
 
 class Rule(Model):
-    """What JSON Schema's `required` cannot say without top-level combinators, which clients reject."""
+    """What JSON Schema's `required` cannot say without top-level combinators, which clients reject.
+
+    Attributes:
+        one_of: arguments of which one must say something.
+        ignored: arguments that CIPP does not look at while `when` holds; the plan and the answer say so.
+        refused: what then happens is so far from what was asked for that the call does not go out.
+    """
 
     needs: tuple[str, ...] = ()
     when: When | None = None
     one_of: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
+    refused: bool = False
     says: str = ""
 
     @model_validator(mode="after")
     def _one_kind(self) -> Rule:
-        if bool(self.needs) == bool(self.one_of):
-            raise ValueError("a rule has either needs or one_of")
+        if sum(map(bool, (self.needs, self.one_of, self.ignored))) != 1 or (self.ignored and self.when is None):
+            raise ValueError("a rule has needs, one_of, or ignored with its condition")
+        if self.refused and not (self.ignored and self.says):
+            raise ValueError("refused goes with ignored, and says what else would happen")
         return self
 
     def problem(self, arguments: Mapping[str, Any]) -> str | None:
         """The sentence for the caller when the rule is broken."""
-        if self.one_of:
-            return (
-                None
-                if any(is_given(arguments.get(n)) for n in self.one_of)
-                else f"Give at least one of: {', '.join(self.one_of)}."
-            )
         if self.when is not None and not self.when.met(arguments):
             return None
+        if self.one_of:
+            if any(is_given(v) for v in map(arguments.get, self.one_of)):
+                return None
+            return f"Give at least one of: {', '.join(self.one_of)}{f'; {self.when}' if self.when else ''}."
+        if self.ignored:
+            return self.says if self.refused and self.idle(arguments) else None
         missing = [n for n in self.needs if arguments.get(n) in (None, "", [])]
         return f"{', '.join(missing)} must be given when {self.when}." if missing else None
+
+    def remark(self, arguments: Mapping[str, Any]) -> str | None:
+        """The sentence about what was given and CIPP does not look at."""
+        idle = self.idle(arguments)
+        return (self.says or f"CIPP ignores {', '.join(idle)} when {self.when}.") if idle else None
+
+    def idle(self, arguments: Mapping[str, Any]) -> list[str]:
+        """What was given of the arguments that CIPP does not look at."""
+        met = self.when is not None and self.when.met(arguments)
+        return [n for n in self.ignored if met and is_given(arguments.get(n))]
 
     def __str__(self) -> str:
         if self.says:
             return self.says
-        return f"Needs one of: {', '.join(self.one_of)}." if self.one_of else f"Needs {', '.join(self.needs)} when {self.when}."
+        if self.ignored:
+            return f"CIPP ignores {', '.join(self.ignored)} when {self.when}."
+        wanted = f"one of: {', '.join(self.one_of)}" if self.one_of else ", ".join(self.needs)
+        return f"Needs {wanted}{f' when {self.when}' if self.when else ''}."

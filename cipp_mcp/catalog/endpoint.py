@@ -18,6 +18,7 @@ from cipp_mcp.catalog.openapi import Operation
 
 MOST_NAMES = 300
 MOST_INSIDE = 12
+_DOT = re.compile(r"(?<!@odata)\.")  # `@odata.type` is one name
 _PATH = re.compile(r"/api/([A-Za-z][A-Za-z0-9_]{1,99})")
 _NAME = re.compile(r"[A-Za-z0-9_$@:-]{1,80}")
 _TENANT = re.compile(
@@ -185,9 +186,7 @@ def _with_tenants_out(operation: Operation, place: str, below: Mapping[str, str]
 
 
 def _told(operation: Operation, place: str, kind: str, below: Mapping[str, str]) -> Name:
-    inside = dict.fromkeys(
-        p[len(place) :].removeprefix("[]").removeprefix(".").partition(".")[0].removesuffix("[]") for p in below
-    )
+    inside = dict.fromkeys(_DOT.split(p[len(place) :].removeprefix("[]").removeprefix("."))[0].removesuffix("[]") for p in below)
     return Name(
         place,
         "text" if kind == "any" else "text[]" if kind == "any[]" else kind,

@@ -23,7 +23,7 @@ SAMPLES = {
 }
 _OR_GUEST = re.compile(r"\((\[\^(?:[^]\\]|\\.)+\])\|#EXT#\)")
 _ALL_BUT = re.compile(r"\[\^\\s(?:[^]\\]|\\.)+\]")
-_OF_EVERY_ID = re.compile(r"\\\\|['\"?#&%]")
+_OF_EVERY_ID = re.compile(r"\\\\|['\"?#&%@]")
 _OF_EVERY_TEXT = re.compile(r"\\\\|['\"]")
 _LETTERS = re.compile(r"(0-9)?((A-Z|a-z|A-F|a-f)(0-9)?)+")
 _ALONE = re.compile(r"\[(\\[wd])\]")

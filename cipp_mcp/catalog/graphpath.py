@@ -11,6 +11,8 @@ from urllib.parse import unquote
 
 _HOST = re.compile(r"^(https?:)?//[^/]*", re.IGNORECASE)
 _VERSION = re.compile(r"^(v1\.0|beta)/", re.IGNORECASE)
+# A key may be named and quoted, and a quote in it is doubled: users(userPrincipalName='o''brien@x'). Nothing is tried twice.
+_KEY = re.compile(r"\((?:[^()']|'[^']*')*+\)")
 
 
 def normalised(path: str) -> str:
@@ -21,7 +23,9 @@ def normalised(path: str) -> str:
             break
         path = undone
     path = _HOST.sub("", path.replace("\\", "/").strip()).lower()
-    path = re.sub(r"\('?([^')]*)'?\)", r"/\1", path)
+    for _ in range(4):  # a key inside a key
+        path = _KEY.sub(lambda found: "/" + found[0].strip("()'").replace("/", " "), path)
+    path = re.sub(r"[()]", "/", path)
     parts: list[str] = []
     for part in path.split("?")[0].split("/"):
         if part == "..":
@@ -34,19 +38,23 @@ def normalised(path: str) -> str:
 def denied(texts: Iterable[str], patterns: Iterable[str]) -> str | None:
     """The first pattern that one of the texts (a path, a link, a select or expand list) falls under.
 
-    A pattern is a path with `*` for one part; `path?$select=x` denies x in any text beside that path.
+    A pattern is a path with `*` for one part; `path?$select=x` denies x in any text beside that path. What follows the first
+    part of a pattern may stand in any text too: an expand list leads on from where the path ends.
     """
     given = list(texts)
     paths = [normalised(t) for t in given]
     whole = " ".join(unquote(unquote(t)).lower() for t in given)
     if any(p.startswith("$batch") for p in paths):
         return "$batch"
+    words = set(re.split(r"[^a-z0-9]+", whole))
     for pattern in patterns:
         path, _, select = pattern.lower().partition("?$select=")
-        if select:
-            if select in whole and any(_under(p, path) for p in paths):
-                return pattern
-        elif any(_under(p, path) for p in paths) or ("/" not in path and path in re.split(r"[^a-z0-9]+", whole)):
+        first, *rest = [part for part in path.split("/") if part != "*"]
+        if select and select not in whole:
+            continue
+        if any(_under(p, path) or (words.issuperset(rest) and _under(p, first)) for p in paths):
+            return pattern
+        if not select and "/" not in path and first in words:
             return pattern
     return None
 
@@ -55,6 +63,6 @@ def _under(path: str, pattern: str) -> bool:
     """Whether the pattern's parts stand one after the other anywhere in the path."""
     have, want = path.split("/"), pattern.split("/")
     return any(
-        all(w in {"*", h} or h.endswith(f".{w}") for w, h in zip(want, have[at:], strict=False))
+        all(w in {"*", h} or h.endswith(f".{w}") for w, h in zip(want, have[at : at + len(want)], strict=True))
         for at in range(len(have) - len(want) + 1)
     )

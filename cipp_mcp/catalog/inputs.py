@@ -24,6 +24,7 @@ from cipp_mcp.errors import InvalidArguments
 
 MOST_TARGETS = 25
 LONGEST_TEXT = 100_000
+MOST_VALUES = 10_000
 _VARIABLE = re.compile(r"%[A-Za-z0-9_.-]+%")
 _TYPES = {"text": "string", "time": "string", "choice": "string", "flag": "boolean", "number": "integer", "object": "object"}
 
@@ -98,15 +99,15 @@ def _by_first_word(names: Sequence[str], action: Action) -> list[str]:
 
 
 def _needs(action: Action) -> Iterator[str]:
-    """The rules, those that need the same together."""
-    together: dict[tuple[str, ...], list[str]] = {}
-    for rule in action.rules:
+    """The rules, those that need the same together; what CIPP would ignore is said when it is given."""
+    together: dict[str, list[str]] = {}
+    for rule in (r for r in action.rules if not r.ignored):
         if rule.says or rule.when is None:
             yield rule.says or f"Needs {_or(rule.one_of or rule.needs)}."
         else:
-            together.setdefault(rule.needs, []).extend(_named(rule.when))
+            together.setdefault(_and(rule.needs) if rule.needs else _or(rule.one_of), []).extend(_named(rule.when))
     for needs, words in together.items():
-        yield f"{_and(words)} need{'s' if len(words) == 1 else ''} {_and(needs)}."
+        yield f"{_and(words)} need{'s' if len(words) == 1 else ''} {needs}."
 
 
 def _named(when: When) -> list[str]:
@@ -139,6 +140,8 @@ def check(action: Action, given: Any, *, bounds: Mapping[str, float]) -> tuple[A
     """
     if not isinstance(given, Mapping):
         raise InvalidArguments(["The arguments must be one JSON object."])
+    if too_large := _too_large(action, given):
+        raise InvalidArguments(too_large)
     problems = _schema_problems(action, given)
     problems += [p for f in action.fields if f.name in given for p in _value_problems(f, given[f.name])]
     filled = {f.name: given.get(f.name, f.default) for f in action.fields if given.get(f.name, f.default) is not None}
@@ -230,6 +233,28 @@ def _validator(action: Action) -> Any:
     return made
 
 
+def _too_large(action: Action, given: Mapping[str, Any]) -> list[str]:
+    """What is not even looked at: a schema takes far longer over it, and far more memory, than a client to send it."""
+    known = {f.name for f in action.fields}
+    problems, room = [], MOST_VALUES
+    for name, value in given.items():
+        waiting, longest = [name, value], 0
+        while waiting and room:
+            one = waiting.pop()
+            room -= 1
+            if isinstance(one, str):
+                longest = max(longest, len(one))
+            elif isinstance(one, Mapping):
+                waiting += [*one, *one.values()]
+            elif isinstance(one, list | tuple):
+                waiting += one
+        if not room:
+            return [f"The arguments hold {MOST_VALUES} values or more."]
+        if longest > LONGEST_TEXT:
+            problems.append(f"{name if name in known else 'An argument'} is longer than {LONGEST_TEXT} characters.")
+    return problems
+
+
 def _schema_problems(action: Action, given: Mapping[str, Any], *, whole: bool = True) -> list[str]:
     from jsonschema.exceptions import ValidationError as SchemaError
 
@@ -239,15 +264,13 @@ def _schema_problems(action: Action, given: Mapping[str, Any], *, whole: bool = 
 
 
 def _value_problems(f: ActionField, value: Any) -> list[str]:
-    """What holds for every text whatever the schema: nothing invisible, no CIPP variable, no endless text."""
+    """What holds for every text whatever the schema: nothing invisible, no CIPP variable."""
     problems = []
     texts = list(_texts(value))
     if any(UNSEEN.search(t) for t in texts):
         problems.append(f"{f.name} has control or invisible characters.")
     if not f.template and any(_VARIABLE.search(t) for t in texts):
         problems.append(f"{f.name} has a %name% that CIPP would replace with a variable.")
-    if any(len(t) > LONGEST_TEXT for t in texts):
-        problems.append(f"{f.name} is longer than {LONGEST_TEXT} characters.")
     if f.many and f.kind and isinstance(value, list | tuple):
         if len(value) > MOST_TARGETS:
             problems.append(f"{f.name} names {len(value)} targets; at most {MOST_TARGETS} go into one call.")

@@ -12,7 +12,7 @@ from functools import cache
 
 from cipp_mcp.catalog.api import Document
 from cipp_mcp.catalog.effect import Effect
-from cipp_mcp.catalog.wording import pieces, stem
+from cipp_mcp.catalog.wording import pieces, plain, stem
 
 LOOK, MAKE, CHANGE, TAKE = "look", "make", "change", "take"
 
@@ -20,20 +20,26 @@ _ASKED = {
     LOOK: """
     who whose which what where why many list show see find look view read check display count report overview status
     search whether
+    wer welche zeige anzeigen liste qui quels quelles lister afficher montrer quien quienes cuales mostrar listar ver
     """,
     MAKE: """
     add create build invite import register order buy connect deploy roll rollout install save capture copy duplicate
     clone give grant assign raise write onboard
+    anlegen erstellen hinzufugen einladen creer ajouter inviter crear agregar anadir invitar
     """,
     CHANGE: """
     change set edit rename update enable disable turn switch block unblock allow reset restore move convert forward
     assign give grant share apply run start push sync refresh pause release stop limit hide rotate raise increase
     exempt renew revoke approve accept mark unassign force send schedule snooze mute restart reboot wipe repair fix
     extend
+    andern zurucksetzen sperren entsperren aktivieren deaktivieren umwandeln weiterleiten freigeben wiederherstellen zuweisen
+    modifier changer reinitialiser bloquer debloquer activer desactiver convertir transferer partager restaurer attribuer
+    cambiar modificar restablecer bloquear desbloquear activar desactivar reenviar compartir restaurar asignar dar
     """,
     TAKE: """
     delete remove drop erase kill rid take away throw purge clear unshare revoke stop terminate cancel kick sold
     unassign offboard leave leaves uninstall deregister undo
+    loschen entfernen entziehen supprimer retirer effacer eliminar borrar quitar
     """,
 }
 _QUESTION = frozenset(("is", "are", "was", "does", "did", "has", "how", "when"))
@@ -67,7 +73,7 @@ def _kinds() -> Mapping[str, frozenset[str]]:
 
 def asked_for(query: str) -> frozenset[str]:
     """The kinds of deed that the first telling verb allows; empty when no verb tells."""
-    words = re.findall(r"[a-z]+", query.lower()[:400])
+    words = re.findall(r"[a-z]+", plain(query[:400]))
     telling = (_kinds().get(stem(w)) for w in words)
     if (first := next((k for k in telling if k), None)) is not None:
         return first

@@ -26,6 +26,8 @@ class Kind(Model):
         otherwise: the kind to look for when there is no such object of this one.
         tenant: of an object that lies with CIPP itself: the path of the tenants that it is for.
         orders: of a stored order that the call makes run: the path of what it names.
+        patchy: CIPP shows this list without what it could not read, and does not say so.
+        part: of such a list: the field that tells which part of it a row is of; empty where it is missing as a whole.
     """
 
     title: str
@@ -42,3 +44,5 @@ class Kind(Model):
     otherwise: str = ""
     tenant: str = ""
     orders: str = ""
+    patchy: bool = False
+    part: str = ""

@@ -7,6 +7,9 @@ from typing import Any
 
 from cipp_mcp.catalog.action import Action
 from cipp_mcp.catalog.formats import ADDRESS, CHARACTERS, SAMPLES, UNSEEN
+from cipp_mcp.catalog.options import PATIENCE, SHAPE
+
+MOST_UNKNOWN = 10
 
 
 def sentence(action: Action, error: Any) -> str:
@@ -19,7 +22,10 @@ def sentence(action: Action, error: Any) -> str:
             return f"{', '.join(missing)} must be given."
         case "additionalProperties":
             known = [f.name for f in action.fields]
-            return " ".join(_unknown(n, known) for n in error.instance if n not in error.schema.get("properties", {}))
+            unknown = [n for n in error.instance if n not in error.schema.get("properties", {})]
+            more = len(unknown) - MOST_UNKNOWN
+            named = [_unknown(n, known) for n in unknown[:MOST_UNKNOWN]] + ([f"There are {more} more."] if more > 0 else [])
+            return " ".join(named)
         case "type":
             return f"{where} must be {_article(wanted)}, not {_type_name(error.instance)}."
         case "enum":
@@ -44,18 +50,27 @@ def sentence(action: Action, error: Any) -> str:
 
 
 def _unknown(name: Any, known: list[str]) -> str:
-    near = difflib.get_close_matches(str(name)[:64], known, n=1, cutoff=0.5)
     shown = UNSEEN.sub("", str(name))[:48]
-    return f"{shown!r} is not an argument of this tool{f'; did you mean {near[0]}?' if near else '.'}"
+    near = difflib.get_close_matches(str(name)[:64], known, n=1, cutoff=0.5)
+    if name in (*PATIENCE, *SHAPE):
+        where = "it goes into request_options."
+    elif "arguments" in known:  # a tool that hands them over
+        where = "what the action takes goes into arguments."
+    else:
+        where = f"did you mean {near[0]}?" if near else ""
+    return f"{shown!r} is not an argument of this tool{f'; {where}' if where else '.'}"
 
 
 def _hint(action: Action, name: str, pattern: str) -> str:
-    """What would be right: the field's own words, else the form, which the listing may not show."""
-    if summary := next((f.summary for f in action.fields if f.name == name), ""):
-        return f" ({summary})"
+    """What would be right: the field's own words and the form, which the listing may not show."""
+    field = next((f for f in action.fields if f.name == name), None)
+    summary, kind = (field.summary, field.kind) if field is not None else ("", None)
     if CHARACTERS.fullmatch(pattern):
-        return ""
-    return " (such as ana@fabrikam.example)" if ADDRESS.fullmatch(pattern) else f" (it must match {pattern})"
+        form = "UPN or object id" if kind == "user" and not summary else ""
+    else:
+        form = "such as ana@fabrikam.example" if ADDRESS.fullmatch(pattern) else f"it must match {pattern}"
+    told = "; ".join(t for t in (summary, form) if t)
+    return f" ({told})" if told else ""
 
 
 _ARTICLES = {

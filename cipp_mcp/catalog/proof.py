@@ -24,6 +24,7 @@ class Expect(Model):
             values means any of them, and a cell that is a list need only have one.
         each: with `row`: once for each object of that argument, which `{id}`, `{name}` and `{label}` then stand for.
         listed: with `row`: false means that no row may have these values.
+        alone: with `row`: every row must have these values, and there may be none.
         moved: the value differs from what it was before the call.
         fresh: with `row`: the field by which a row that was there before the call is told from a new one; with
             `listed = false` such a row must have been there before.
@@ -34,7 +35,6 @@ class Expect(Model):
 
     field: str = ""
     equals: Any = None
-    among: tuple[Any, ...] | None = Field(None, alias="is")
     absent: bool = False
     moved: bool = False
     holds: Any = None
@@ -43,6 +43,7 @@ class Expect(Model):
     row: Mapping[str, Any] | None = None
     each: str = ""
     listed: bool = True
+    alone: bool = False
     fresh: str = ""
     says: str | None = None
     entry: Mapping[str, Any] | None = None
@@ -51,7 +52,7 @@ class Expect(Model):
 
     @model_validator(mode="after")
     def _one_check(self) -> Expect:
-        values = (self.equals, self.among, self.holds, self.lacks, self.only, self.row, self.entry, self.says)
+        values = (self.equals, self.holds, self.lacks, self.only, self.row, self.entry, self.says)
         said = [self.absent, self.moved, self.gone, *(v is not None for v in values)]
         if sum(map(bool, said)) != 1:
             raise ValueError("an expectation makes exactly one check")
@@ -69,6 +70,9 @@ class Verify(Model):
         expect: every one of these must hold.
         job: what it shows is that work is queued, not that it was done.
         blind: arguments whose effect this read does not show; with one of them it proves nothing.
+        beyond: arguments whose effect CIPP reports on line by line and this read does not show: with one of them a call
+            that CIPP did not report as a success is shown in part.
+        besides: the call does more than this read shows: that all was so before does not say that nothing has changed.
         claimed: why no read can show it.
     """
 
@@ -77,6 +81,8 @@ class Verify(Model):
     expect: tuple[Expect, ...] = ()
     job: bool = False
     blind: tuple[str, ...] = ()
+    beyond: tuple[str, ...] = ()
+    besides: bool = False
     claimed: str = ""
 
     @model_validator(mode="after")

@@ -8,6 +8,7 @@ the rest. No file but that table, no network, nothing that decides about a call.
 from __future__ import annotations
 
 import math
+import threading
 import tomllib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -96,10 +97,11 @@ def thesaurus(file: Path | None = None) -> Mapping[tuple[str, ...], frozenset[tu
 
 
 class Search:
-    """An index over documents, built when it is first asked."""
+    """An index over documents, built when it is first asked; threads may ask side by side."""
 
     def __init__(self, documents: Iterable[Document]) -> None:
         self._given = documents
+        self._asked = threading.Lock()
 
     def find(self, query: str, limit: int = 5, *, reads_only: bool = False) -> list[Hit]:
         """The best actions for a question, best first.
@@ -107,6 +109,10 @@ class Search:
         Args:
             reads_only: leave out what is not a read.
         """
+        with self._asked:  # of those who come first only one may build the index
+            return self._found(query, limit, reads_only)
+
+    def _found(self, query: str, limit: int, reads_only: bool) -> list[Hit]:
         wanted = list(dict.fromkeys(stems(query if " " in query.strip() else pieces(query))))[:MOST_STEMS]
         worth = {word: self._worth(word) for word in wanted}
         scores, met = self._matched(wanted, worth)
@@ -146,11 +152,9 @@ class Search:
 
     def suggest(self, query: str) -> dict[str, str]:
         """Word of the question that nothing has -> the nearest one that something has."""
-        found = {}
-        for word in words(query)[:MOST_STEMS]:
-            if not self._known(stem(word)) and (other := near(word, self._vocabulary)) is not None:
-                found[word] = other
-        return found
+        with self._asked:
+            unknown = [word for word in words(query)[:MOST_STEMS] if not self._known(stem(word))]
+            return {word: other for word in unknown if (other := near(word, self._vocabulary)) is not None}
 
     def _hits(self, ranked: list[tuple[float, float, int]], limit: int) -> list[Hit]:
         hits = []

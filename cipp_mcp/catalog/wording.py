@@ -7,6 +7,7 @@ purpose: a stem need not be a word, it must only be the same on both sides. Pure
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
 
@@ -23,8 +24,13 @@ so as if than then too also just only any no not now own per into out up off ove
 everybody another other others anyone anything something nothing always really actually back all both each such more most
 much s t d ll re ve m
 """
-STOP = frozenset(_SAYS_NOTHING.split())
-"""Words that say nothing about what is wanted. `who` and `which` stay out of it: they show that it is a question."""
+_SAYS_NOTHING_ELSEWHERE = """
+der die das den dem des ein eine einen einem einer und von vom mit ohne fur im zu zum zur ist hat kein keine keinen
+le la les de du un une et au aux en sur pour dans sans avec est pas el los las del al y con para por sin es una
+"""
+STOP = frozenset((_SAYS_NOTHING + _SAYS_NOTHING_ELSEWHERE).split())
+"""Words that say nothing about what is wanted, also in German, French and Spanish. `who` and `which` stay out of it: they show
+that it is a question."""
 
 _SAME = {
     "mail": "email",
@@ -71,6 +77,7 @@ _JOINED = {
     "sub scription": "subscription",
 }
 _WHOLE = {"signins": "signin", "login": "signin", "logins": "signin", "logon": "signin", "signon": "signin", "logout": "signout"}
+_ELISION = re.compile(r"\b(?:[dlnsjm]|qu)['’](?=[a-z]{2})")
 _TOGETHER = re.compile(rf"\b(?:{'|'.join(sorted(_JOINED, key=len, reverse=True))})\b")
 
 
@@ -81,7 +88,15 @@ def stems(text: str) -> list[str]:
 
 def words(text: str) -> list[str]:
     """The words of a text as they are written, in small letters, without those that say nothing."""
-    return [w for w in _WORD.findall(text[:_LONGEST].lower()) if w not in STOP]
+    return [w for w in _WORD.findall(plain(text[:_LONGEST])) if w not in STOP]
+
+
+def plain(text: str) -> str:
+    """The text in small letters without accents: what people leave out and what others type must meet."""
+    if text.isascii():
+        return text.lower()
+    parts = unicodedata.normalize("NFKD", text.lower().replace("ß", "ss"))
+    return "".join(c for c in parts if not unicodedata.combining(c))
 
 
 def stems_of_each(texts: Iterable[str]) -> list[list[str]]:
@@ -96,10 +111,10 @@ def stems_of_each(texts: Iterable[str]) -> list[list[str]]:
 
 
 def _stems(text: str) -> list[str]:
-    plain = text.lower().replace("-", " ").replace("/", " ")
-    if "’" in plain or "'" in plain:
-        plain = re.sub(r"['’]s?\b", "", plain)
-    together = _TOGETHER.sub(lambda found: _JOINED[found[0]], plain)
+    even = plain(text).replace("-", " ").replace("/", " ")
+    if "’" in even or "'" in even:
+        even = re.sub(r"['’]s?\b", "", _ELISION.sub("", even))
+    together = _TOGETHER.sub(lambda found: _JOINED[found[0]], even)
     return [stem(word) for word in _WORD.findall(together) if word not in STOP]
 
 

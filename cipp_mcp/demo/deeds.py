@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cipp_mcp.demo import backups, joiner, mail, people
-from cipp_mcp.demo.dialect import as_list, pick, to_boolean
+from cipp_mcp.demo.dialect import GraphError, as_list, pick, to_boolean
 from cipp_mcp.demo.tenant import Row, Tenant
 
 if TYPE_CHECKING:
@@ -54,8 +54,22 @@ def _convert(world: World, task: Row, given: dict[str, Any]) -> str:
     return f"Successfully converted the mailbox of {who}"
 
 
-def _create(world: World, task: Row, given: dict[str, Any]) -> list[Any]:
-    return joiner.create(world, world.reach(task["Tenant"]), given["UserObj"]).said
+def _create(world: World, task: Row, given: dict[str, Any]) -> dict[str, Any]:
+    try:
+        joined = joiner.create(world, world.reach(task["Tenant"]), given["UserObj"])
+    except GraphError as refusal:
+        raise GraphError("System.Collections.Hashtable") from refusal  # the reason is thrown as an object and lost
+    return {"Results": joined.said, "Username": joined.username, "Password": joined.password}
+
+
+def _strip(world: World, task: Row, given: dict[str, Any]) -> str:
+    tenant, who = where(world, task, given)
+    try:
+        held = [licence["skuId"] for licence in tenant.one("users", who)["assignedLicenses"]]
+        people.assign_licences(world, tenant, who, [], held)
+    except GraphError as refusal:
+        return f"Could not remove license for {who}. Error: {refusal}"
+    return f"Removed directly assigned licenses for {who}" if held else f"No licenses to remove for {who}"
 
 
 def _access(world: World, task: Row, given: dict[str, Any]) -> str:
@@ -90,6 +104,7 @@ JOBS: dict[str, Job] = {
     "Remove-CIPPUser": _remove,
     "Set-CIPPMailboxType": _convert,
     "New-CIPPUserTask": _create,
+    "Remove-CIPPLicense": _strip,
     "Set-CIPPMailboxPermission": _access,
     "Set-CIPPOutOfOffice": _reply,
     "Add-CIPPGroupMember": _member(True),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from cipp_mcp.demo import mail, methods, people
+from cipp_mcp.demo import mail, methods, people, schedule
 from cipp_mcp.demo.dialect import GraphError, as_list, is_true, pick, value_of
 from cipp_mcp.demo.tenant import Row, Tenant
 
@@ -177,10 +177,14 @@ def _numbers(world: World, tenant: Tenant, user: Row, options: Any) -> str:
     return "Successfully removed the phone numbers"
 
 
-def _licences(world: World, tenant: Tenant, user: Row, options: Any) -> str:
-    held = [licence["skuId"] for licence in user["assignedLicenses"]]
-    people.assign_licences(world, tenant, user["id"], [], held)
-    return f"Successfully removed {len(held)} licenses"
+def _licences(world: World, tenant: Tenant, user: Row, options: Any) -> list[str]:
+    """Not now: a task of its own, so that the steps that need a mailbox are over."""
+    upn = str(user["userPrincipalName"])
+    task = {
+        "TenantFilter": tenant.default_domain, "Name": f"Remove License: {upn}", "Command": "Remove-CIPPLicense",
+        "Parameters": {"userid": user["id"], "username": upn}, "ScheduledTime": schedule.epoch(world.now()) + 300,
+    }  # fmt: skip
+    return [schedule.add_task(world, task, unique=True), f"Scheduled license removal for {upn}."]
 
 
 def _immutable(world: World, tenant: Tenant, user: Row, options: Any) -> str:

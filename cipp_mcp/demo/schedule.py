@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cipp_mcp.demo import app_queue
-from cipp_mcp.demo.dialect import GraphError, pick, value_of
+from cipp_mcp.demo.dialect import GraphError, as_list, pick, value_of
 from cipp_mcp.demo.tenant import Row
 from cipp_mcp.demo.world import World, stamp
 
@@ -54,7 +54,8 @@ def add_task(world: World, task: dict[str, Any], hidden: bool = False, run_now: 
     row: Row = {
         "PartitionKey": "ScheduledTask", "RowKey": str(pick(task, "RowKey") or world.new_id("task")), "TaskState": "Planned",
         "Tenant": "" if tenant is None else str(tenant), "excludedTenants": "", "Name": name, "Command": command,
-        "Parameters": {key: value for key, value in (pick(task, "Parameters") or {}).items() if value not in (None, "", [])},
+        # In PowerShell false and 0 equal an empty text, so these go as well.
+        "Parameters": {key: value for key, value in (pick(task, "Parameters") or {}).items() if value not in (None, "", [], 0)},
         "ScheduledTime": at, "ExecutedTime": None, "Recurrence": str(value_of(pick(task, "Recurrence")) or ""),
         "PostExecution": ",".join(chosen), "Reference": str(pick(task, "Reference") or ""), "AdditionalProperties": "{}",
         "Hidden": hidden,
@@ -107,6 +108,7 @@ def run_due(world: World, until: datetime) -> None:
 
 
 def run_one(world: World, row: Row) -> None:
+    """A command that fails ends its task as completed, and only the text says it; an offboarding that cannot start has failed."""
     with world.acting(f"scheduler:{row['Command']}"):
         row["ExecutedTime"] = epoch(world.now())
         job = jobs().get(row["Command"])
@@ -115,14 +117,23 @@ def run_one(world: World, row: Row) -> None:
             row["TaskState"] = "Completed"
         except GraphError as refusal:
             result = f"Task Failed: {refusal}"
-            row["TaskState"] = "Failed"
-        row["Results"] = result if isinstance(result, str) else json.dumps(result)
+            row["TaskState"] = "Failed" if row["Command"] == "Invoke-CIPPOffboardingJob" else "Completed"
+        result = _kept(result)
+        row["Results"] = json.dumps(result)
         row["_details"] = [{"Tenant": row["Tenant"], "Results": result, "Timestamp": stamp(world.now())}]
         every = _every(row["Recurrence"])
         if every and row["TaskState"] == "Completed":
             row["TaskState"] = "Planned"
             row["ScheduledTime"] = epoch(world.now()) + every
             row["_due"] = row["ScheduledTime"]
+
+
+def _kept(result: Any) -> Any:
+    """What a command gave back, as it is kept with the task: of each text, and of what has one, only the text."""
+    if isinstance(result, list):
+        return [kept for each in result for kept in as_list(_kept(each))]
+    text = result if isinstance(result, str) else result.get("resultText")
+    return {"Results": text} if isinstance(text, str) else result
 
 
 def _every(recurrence: str) -> int:

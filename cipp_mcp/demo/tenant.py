@@ -86,6 +86,12 @@ class Tenant:
         return any(same(name, key) for name in (self.customer_id, self.default_domain, self.initial_domain))
 
 
+def deleted(row: Row) -> Row:
+    """What lies in the recycle bin as Graph shows it: a user's object id stands before its UPN, so that the UPN is free."""
+    upn = row.get("userPrincipalName")
+    return visible(row) | ({"userPrincipalName": f"{row['id'].replace('-', '')}{upn}"} if upn else {})
+
+
 def visible(row: Row, *without: str) -> Row:
     """The row as it may leave."""
     return {key: value for key, value in row.items() if not key.startswith("_") and key not in without}

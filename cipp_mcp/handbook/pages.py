@@ -124,7 +124,9 @@ def _verified(verify: Verify, action: Action, catalog: Catalog) -> str:
     target = f"`{kinds[0].read}`" if kinds else "the target"
     read = target if verify.read == "target" else f"`{verify.read}`"
     only = ", which tells that it is queued and no more" if verify.job else ""
-    return f"{read} shows {', '.join(_expected(e) for e in verify.expect)}{only}"
+    blind = f"; it proves nothing with {', '.join(verify.blind)}" if verify.blind else ""
+    beyond = f"; of {', '.join(verify.beyond)} only CIPP's own lines tell" if verify.beyond else ""
+    return f"{read} shows {', '.join(_expected(e) for e in verify.expect)}{only}{blind}{beyond}"
 
 
 def _expected(expect: Expect) -> str:
@@ -137,6 +139,8 @@ def _check(expect: Expect) -> str:
     if expect.gone:
         return "that it is gone"
     if expect.row is not None:
+        if expect.alone:
+            return f"no row but those with {_pairs(expect.row)}"
         some = "a new" if expect.fresh else "a"
         return f"{some if expect.listed else 'no'} row with {_pairs(expect.row)}"
     if expect.absent:
@@ -146,8 +150,6 @@ def _check(expect: Expect) -> str:
     for word, value in (("=", expect.equals), ("with", expect.holds), ("without", expect.lacks), ("only", expect.only)):
         if value is not None:
             return f"{field} {word} {_value(value)}"
-    if expect.among is not None:
-        return f"{field} = {' or '.join(_value(v) for v in expect.among)}"
     others = {n: v for n, v in expect.model_dump(exclude_defaults=True).items() if n not in {"field", "when"}}
     return f"{field} {', '.join(f'{n} {_value(v)}' for n, v in others.items())}".strip()
 

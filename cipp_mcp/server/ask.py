@@ -6,6 +6,7 @@ server asks while the call waits. Both show the same plan and want the same type
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 import anyio
@@ -13,6 +14,7 @@ import mcp_types as t
 from mcp.server.context import ServerRequestContext
 from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+from pydantic import ValidationError
 
 from cipp_mcp.call.guard.approve import Channel, Reply, Ruling
 from cipp_mcp.call.guard.plan import Plan, typed_right
@@ -57,23 +59,25 @@ class ResultForm:
 
 
 class PushedForm:
-    """Asks while the call waits (older revisions)."""
+    """Asks while the call waits (older revisions). What is read before the form counts as waiting too."""
 
     name = "elicitation"
 
     def __init__(self, ctx: Context, within: float | None) -> None:
         self._ctx = ctx
-        self._within = within
+        self._until = inf if within is None else anyio.current_time() + within
 
     async def ask(self, plan: Plan) -> Ruling:
         form = _form(plan)
         answer: t.ElicitResult | None = None
-        with anyio.move_on_after(self._within):
+        with anyio.CancelScope(deadline=self._until):
             try:
                 answer = await self._ctx.session.elicit_form(form.message, form.requested_schema, self._ctx.request_id)
             except MCPError:
                 # The client declared forms and then could not show one: the plan waits for another channel.
                 return Ruling(Reply.LATER, self.name)
+            except ValidationError:
+                return Ruling(Reply.NO, self.name, why="The client's answer to the form cannot be read; that counts as a no.")
         return Ruling(Reply.LATER, self.name) if answer is None else _ruling(plan, answer, self.name, waited=True)
 
 

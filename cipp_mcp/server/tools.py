@@ -13,6 +13,7 @@ from mcp.shared.exceptions import MCPError
 from cipp_mcp.call import perform
 from cipp_mcp.call.desk import Caller, Desk
 from cipp_mcp.call.guard.approve import Channel
+from cipp_mcp.call.pages import fitted
 from cipp_mcp.call.stored import parsed
 from cipp_mcp.errors import UnknownAction
 from cipp_mcp.message import Outcome, Word
@@ -60,7 +61,8 @@ class Tools:
         except UnknownAction as error:
             raise MCPError(t.INVALID_PARAMS, str(error)) from None
         if name not in self._names:
-            raise MCPError(t.INVALID_PARAMS, "This tool is not on this server's list.")
+            lean = " Here read_action and change_action run it." if "read_action" in self._names else ""
+            raise MCPError(t.INVALID_PARAMS, f"This tool is not on this server's list.{lean}")
         channel = channel_for(ctx, params, self._desk.answer_within)
         channels: list[Channel] = [channel] if channel else []
         caller = Caller(
@@ -72,6 +74,7 @@ class Tools:
         )
         try:
             outcome = await perform(self._desk, name, params.arguments or {}, caller)
+            outcome = fitted(self._desk, outcome, caller.principal)
         except Exception:  # a bug of ours must not end the session, and its text is not for the client
             log.exception("call of %s failed", name)
             outcome = Outcome(Word.UNKNOWN, INTERNAL, writes=True, changed="unknown")

@@ -220,7 +220,7 @@ async def test_a_large_sender_still_hears_why(house: House) -> None:
 
 @pytest.mark.parametrize("sent", [b"GET / HT", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc"])
 async def test_a_slow_client_is_sent_away(house: House, sent: bytes) -> None:
-    async with house.site(read_within=0.05) as site:
+    async with house.site(read_within=0.3) as site:
         answer = await raw(await opened(house, site), sent)
     assert answer.startswith(b"HTTP/1.1 408")
 

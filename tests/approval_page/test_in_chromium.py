@@ -121,6 +121,7 @@ async def test_the_second_waiting_plan_is_unfolded_and_approved(house: House, ch
         await seat.page.press("details [name=phrase]", "Enter")
         await seat.page.wait_for_url("**/approve")
         await seat.page.click("a")
+        await seat.page.wait_for_selector("form")
         assert await seat.page.locator("form").count() == 1
     assert house.store.approval(other) is not None and house.store.approval(plan) is None
 

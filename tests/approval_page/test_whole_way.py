@@ -60,7 +60,7 @@ async def serving(box: Box, folder: Path, browser: Browser, **more: str) -> Asyn
         "CIPP_MCP_HOME": str(folder / "home"),
         "CIPP_MCP_WAIT_SCALE": "0.01",
         "CIPP_MCP_ANSWER_WITHIN": "30",
-        "BROWSER": f"{sys.executable} {browser.script} %s",
+        "BROWSER": f"{Path(sys.executable).as_posix()} {browser.script.as_posix()} %s",  # split as a shell would
         **more,
     }
     server = StdioServerParameters(command=sys.executable, args=["-m", "cipp_mcp", "serve"], env=environment)

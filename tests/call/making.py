@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 from cipp_mcp.call.case import Case
@@ -52,6 +54,18 @@ def response(body: Any = b"", status: int = 200, kind: str = "application/json; 
     """An answer of CIPP; anything but bytes is sent as JSON."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     return Response(status, {"content-type": kind}, raw)
+
+
+@contextmanager
+def room_for(size: int) -> Iterator[None]:
+    """Files end at so many bytes: as on a disk that gets full, a write takes what fits and the next one nothing."""
+    limits = pytest.importorskip("resource")
+    before = limits.getrlimit(limits.RLIMIT_FSIZE)
+    limits.setrlimit(limits.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        limits.setrlimit(limits.RLIMIT_FSIZE, before)
 
 
 def texts_in(value: Any) -> list[str]:

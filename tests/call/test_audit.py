@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from cipp_mcp.call.guard.audit import AuditTrail, verify
 from cipp_mcp.call.guard.seal import Vault
+from cipp_mcp.cli import main
 from cipp_mcp.errors import AuditUnavailable
-from tests.call.making import many
+from tests.call.making import many, room_for
 
 COMMON = {"os_user": "robin", "version": "0"}
 FACTS: dict[str, Any] = {
@@ -224,3 +225,39 @@ def test_a_trail_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(AuditUnavailable):
         trail_in(tmp_path / "file" / "home").append("intent", FACTS)
+
+
+@pytest.mark.parametrize("room", [1, 100, 700])
+def test_a_record_that_the_disk_took_in_part_is_said_not_to_be_written_and_is_not_there(tmp_path: Path, room: int) -> None:
+    written(tmp_path, 3)
+    trail = trail_in(tmp_path)
+    before = trail.path.read_bytes()
+    with room_for(len(before) + room), pytest.raises(AuditUnavailable):
+        trail.append("intent", FACTS | {"more": "x" * 2000})
+    assert (trail.path.read_bytes(), found(tmp_path)) == (before, [])
+    trail.append("intent", FACTS)
+    assert found(tmp_path) == []
+
+
+def test_a_file_that_the_disk_took_in_part_is_not_kept_for_whole(tmp_path: Path) -> None:
+    vault = Vault(tmp_path)
+    vault.replace("tally.json", b"before")
+    for write in (vault.create, vault.replace):
+        for name in ("tally.json", "new.json"):
+            with room_for(4096), pytest.raises(AuditUnavailable):
+                write(name, b"x" * 10_000)
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"tally.json": b"before"}
+
+
+@pytest.mark.parametrize(("form", "cell"), [("csv", '"\'=cmd|/c x!A1, ""Ana"""'), ("markdown", '=cmd\\|/c x!A1, "Ana"')])
+def test_a_name_that_came_from_a_tenant_is_text_in_a_table_for_a_ticket(
+    form: str, cell: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for ticket in ("T-1", "T-2"):
+        target = {"type": "group", "id": "9", "name": '=cmd|/c x!A1, "Ana"'}
+        trail_in(tmp_path).append("outcome", FACTS | {"targets": [target], "ticket": ticket})
+    monkeypatch.setenv("CIPP_MCP_HOME", str(tmp_path))
+    assert main(["audit", "export", "--format", form, "--only-ticket", "T-2"]) == 0
+    table = capsys.readouterr().out
+    assert table.count(cell) == 1 and "T-1" not in table
+    assert "\r" not in table  # a console of Windows adds its own

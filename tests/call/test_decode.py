@@ -201,12 +201,30 @@ TONES = [
     ("No changes needed", "", Tone.NONE_NEEDED),
     ("The licence is already assigned", "", Tone.NONE_NEEDED),
     ("User Ana does not have an ImmutableID set or it is already cleared.", "", Tone.NONE_NEEDED),
+    ("No existing scheduled task found to remove", "", Tone.NONE_NEEDED),
+    ("Defender Intune Configuration already correct and active for fabrikam.example. Skipping", "", Tone.NONE_NEEDED),
+    ("fabrikam.example: MDE Connector is available", "", Tone.NONE_NEEDED),
+    ("Removed Standards Template named: 'X'. Also removed 1 associated drift remediation scheduled task(s).", "", Tone.GOOD),
+    ("Scheduled Task Successfully removed", "", Tone.GOOD),
+    ("Scheduled Task Successfully created", "", Tone.QUEUED),
+    ("Scheduled license removal for ana@fabrikam.example. Licenses that will be removed: E3.", "", Tone.QUEUED),
+    ("Scheduled FullAccess on the shared mailbox Front in 15 minutes. Outlook adds it.", "", Tone.QUEUED),
+    ("Scheduled Out-of-office for ana@fabrikam.example between 1 and 2", "", Tone.GOOD),
+    ("Password reset accepted. It is not confirmed yet, and will fail if writeback is off.", "", Tone.UNCLEAR),
     ("Failed to create it: another object with the same value already exists", "", Tone.BAD),
+    ("Skipped mailbox access to front@fabrikam.example: it is not a shared mailbox in this tenant.", "", Tone.BAD),
+    ("Completed processing 2 DIDs for user 'ana': 2 successful, 0 failed", "", Tone.GOOD),
+    ("Completed processing 12 DIDs for user 'ana': 2 successful, 10 failed", "", Tone.BAD),
+    ("Allowed external senders to send to finance@fabrikam.example.", "", Tone.GOOD),
+    ("Blocked external senders from sending to finance@fabrikam.example.", "", Tone.GOOD),
+    ("Failed to block external senders for finance@fabrikam.example.", "", Tone.BAD),
+    ("Access has been blocked by Conditional Access policies.", "", Tone.UNCLEAR),
     ("Successfully did it. It does not apply to guests.", "", Tone.GOOD),
     ("Received it", "", Tone.UNCLEAR),
     ("", "", Tone.UNCLEAR),
     ("Something happened", "warning", Tone.UNCLEAR),
     ("Failed to do a part", "info", Tone.BAD),
+    ("'2001:db8::/32' is not a valid IP address or CIDR range.", "warning", Tone.BAD),
 ]
 
 
@@ -268,3 +286,10 @@ def test_a_list_that_is_being_built_is_recognised(body: Any, queue: str) -> None
 
 def test_ordinary_rows_are_no_queue() -> None:
     assert read_answer(response([{"displayName": "Loading dock"}, {"displayName": "x"}])).queue_message == ""
+
+
+def test_a_text_without_end_is_no_sentence_and_keeps_nobody_waiting() -> None:
+    began = time.monotonic()
+    for text, tone in (("it was successfully set, and " * 300_000, "unclear"), ("Failed: " + "a." * 4_000_000, "bad")):
+        assert [str(line.tone) for line in read_answer(response({"Results": text})).lines] == [tone]
+    assert time.monotonic() - began < 5

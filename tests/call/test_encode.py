@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -85,6 +86,7 @@ def option(text: str) -> dict[str, str]:
 BODIES = [
     ("clear_user_immutable_id", {"user_id": ANA.name}, [ANA], {"ID": ANA.name}),
     ("clear_user_immutable_id", {"user_id": GUEST.name}, [GUEST], {"ID": GUEST.id}),
+    ("clear_user_immutable_id", {"user_id": ANA.name}, [replace(ANA, note="This user is deleted.")], {"ID": ANA.id}),
     ("set_user_sign_in", {"user_id": ANA.name, "enabled": False}, [ANA], {"ID": ANA.name, "Enable": False}),
     ("reset_user_password", {"user_id": ANA.name}, [ANA], {"ID": ANA.name, "MustChange": True}),
     ("reset_user_password", {"user_id": ANA.name, "must_change": False}, [ANA], {"ID": ANA.name, "MustChange": False}),
@@ -105,6 +107,38 @@ def test_bodies_hold_what_was_resolved(tool: str, arguments: dict[str, Any], tar
     request = sent(case(tool, arguments, *targets))
     assert request.body == {"tenantFilter": "fabrikam.example"} | body
     assert dict(request.query) == {}
+
+
+PLACE = {"named_location_id": ANA_ID}
+ROW = {"TenantId": "1", "IntegrationId": "2"}
+FIELDS = [{"Users": {"label": "People", "value": "3"}}, {"Devices": {"label": "Things", "value": "4"}}]
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "stored", "sends"),
+    [
+        ("edit_named_location", PLACE | {"change": "addIp", "value": ["192.0.2.0/24"]}, {}, "192.0.2.0/24"),
+        ("edit_named_location", PLACE | {"change": "addIp", "value": "192.0.2.0/24"}, {}, "192.0.2.0/24"),
+        ("edit_named_location", PLACE | {"change": "removeLocation", "value": ["IR"]}, {}, ["IR"]),
+        ("set_extension_mapping", {"add_mapping": "Hudu", "mappings": [ROW]}, {"body": []}, [ROW]),
+        ("set_extension_mapping", {"add_mapping": "HuduFields", "mappings": FIELDS[:1]}, {}, FIELDS[0]),
+        ("set_extension_mapping", {"add_mapping": "HuduFields", "mappings": FIELDS}, {}, FIELDS[0] | FIELDS[1]),
+    ],
+)
+def test_a_list_of_one_goes_out_as_cipp_takes_it(tool: str, arguments: dict[str, Any], stored: Any, sends: Any) -> None:
+    body = sent(case(tool, arguments, stored=stored)).body
+    assert (body["input"] if tool == "edit_named_location" else body) == sends
+
+
+INTUNE_ID = "6f1c1a52-54a3-4ac6-9a0f-0d3e0a6b1c09"
+
+
+@pytest.mark.parametrize(("key_type", "goes"), [("BitLocker", ANA_ID), ("FileVault", INTUNE_ID), ("BiosPassword", INTUNE_ID)])
+@pytest.mark.parametrize("written", [ANA_ID, INTUNE_ID])
+def test_whichever_id_of_a_device_is_written_the_one_that_cipp_looks_for_goes_out(written: str, key_type: str, goes: str) -> None:
+    device = Target("device", written, ANA_ID, "LT-01", row={"id": INTUNE_ID, "azureADDeviceId": ANA_ID})
+    one = case("reveal_device_recovery_key", {"device_id": written, "key_type": key_type}, device)
+    assert sent(one).body["GUID"] == goes
 
 
 def test_each_user_has_an_element_of_its_own() -> None:

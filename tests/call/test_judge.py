@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -40,7 +41,7 @@ TEXTS = st.sampled_from(
 )
 RESULTS = TEXTS.map(lambda t: {"Results": t}) | st.lists(TEXTS, max_size=4).map(lambda t: {"Results": t})
 EVIDENCE = st.none() | st.dictionaries(st.sampled_from(["a", "b", "c"]), st.sampled_from(Seen), min_size=1).map(
-    lambda seen: Evidence(seen, {}, "target")
+    lambda seen: Evidence(seen, {})
 )
 
 # The 200s and their kin: body, status, content type -> the word before any read-back, and whether anything changed.
@@ -55,6 +56,10 @@ ANSWERS = [
     ({"Results": "It is already cleared"}, 200, Word.UNCHANGED, "no"),
     ({"Results": "Scheduled job with id 7 as Graph API was too busy."}, 200, Word.ACCEPTED, "unknown"),
     ({"Results": [], "Metadata": {"Queued": True, "QueueId": "q"}}, 200, Word.ACCEPTED, "unknown"),
+    ({"Results": "It has been created", "Metadata": {"Success": False}}, 200, Word.FAILED, "unknown"),
+    ({"Results": ["Successfully set"], "success": False}, 200, Word.FAILED, "unknown"),
+    ({"Results": "Successfully set", "Metadata": {"Success": True}}, 200, Word.CLAIMED, "yes"),
+    ({"Results": [*["Successfully a"] * 20_000, "Failed b"]}, 200, Word.UNKNOWN, "unknown"),
     (b"", 200, Word.UNKNOWN, "unknown"),
     (b"", 204, Word.UNKNOWN, "unknown"),
     (b"null", 200, Word.UNKNOWN, "unknown"),
@@ -83,6 +88,13 @@ def test_what_an_answer_alone_is_worth(body: Any, status: int, word: Word, chang
     verdict = judge_write(CLEAR, read_answer(response(body, status)))
     assert (verdict.word, verdict.changed) == (word, changed)
     assert verdict.says
+
+
+def test_what_was_so_before_says_nothing_of_what_else_the_call_does() -> None:
+    exclude = case("set_ca_exclusion", {"policy_id": ANA_ID, "users": [ANA.name], "exclusion_type": "Add"}, ANA)
+    for one, changed in ((BLOCK, "no"), (exclude, "unknown")):
+        verdict = with_evidence(one, judge_write(one, read_answer(response(b""))), Evidence({ANA.id: Seen.SHOWN}), True)
+        assert (verdict.word, verdict.changed) == (Word.UNCHANGED, changed)
 
 
 def test_what_cipp_does_later_is_only_accepted() -> None:
@@ -132,7 +144,7 @@ def test_done_stands_on_evidence_for_every_target(
 
 
 def seen(*states: Seen) -> Evidence:
-    return Evidence(dict(zip("abc", states, strict=False)), {}, "target")
+    return Evidence(dict(zip("abc", states, strict=False)), {})
 
 
 ALL, NONE, BLIND = seen(Seen.SHOWN), seen(Seen.NOT_SHOWN), seen(Seen.UNREADABLE)
@@ -169,6 +181,42 @@ def test_a_read_back_outranks_status_and_text(
 ) -> None:
     final = with_evidence(CLEAR, first, evidence, was_so)
     assert (final.word, final.changed) == (word, changed)
+
+
+@pytest.mark.parametrize("text", ["No LAPS password found for x", "No FileVault recovery key found for x", ""])
+def test_a_secret_that_is_not_there_is_a_failure_and_not_a_change_that_nobody_needed(text: str) -> None:
+    one = case("reveal_local_admin_password", {"device_id": ANA_ID})
+    assert judge_write(one, read_answer(response({"Results": text}))).word is Word.FAILED
+
+
+@pytest.mark.parametrize(
+    ("body", "word"), [({"Results": []}, Word.FAILED), ({"Results": None}, Word.UNKNOWN), (b"", Word.UNKNOWN)]
+)
+def test_where_cipp_has_a_line_for_each_deed_an_empty_list_of_them_is_no_riddle(body: Any, word: Word) -> None:
+    one = case("edit_group", {"group_id": ANA_ID, "visibility": "Private"})
+    assert judge_write(one, read_answer(response(body))).word is word
+    assert judge_write(CLEAR, read_answer(response(body))).word is Word.UNKNOWN
+
+
+def test_what_was_so_and_needed_nothing_is_unchanged() -> None:
+    none_needed = Verdict(Word.UNCHANGED, "no", "CIPP says that nothing needed to change.")
+    evidence = replace(ALL, was_so=True)
+    assert with_evidence(CLEAR, none_needed, evidence, False).word is Word.UNCHANGED
+
+
+@pytest.mark.parametrize(
+    ("first", "word"),
+    [
+        (CLAIMED, Word.DONE),
+        (PART, Word.PARTIAL),
+        (FAILED, Word.PARTIAL),
+        (LOST, Word.PARTIAL),
+        (Verdict(Word.ACCEPTED, "unknown", "CIPP queued the work."), Word.ACCEPTED),
+    ],
+)
+def test_that_it_was_made_does_not_make_a_failure_beside_it_good(first: Verdict, word: Word) -> None:
+    final = with_evidence(CLEAR, first, replace(ALL, partly=True), False)
+    assert (final.word, final.changed) == (word, "yes")
 
 
 def test_work_that_was_put_off_stays_accepted_while_nothing_shows_it() -> None:

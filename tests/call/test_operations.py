@@ -71,3 +71,14 @@ def test_a_folder_that_has_just_changed_is_not_taken_as_looked_into(home: Path, 
     aged(home)
     assert ours.waiting(key_of(case), WITHIN) is None
     assert ours.no_read_waits()
+
+
+def test_an_old_one_that_cannot_be_taken_away_hides_no_other(home: Path, case: Case) -> None:
+    """As on Windows, where another process may have it open: here a folder stands in its place."""
+    ours = book(home)
+    kept = ours.begin_read(new_operation_id(), case, "queue")
+    stuck = home / "operations" / f"{new_operation_id()}.json"
+    stuck.mkdir()
+    os.utime(stuck, (1.0, 1.0))
+
+    assert ours.all() == [kept]

@@ -51,6 +51,10 @@ SAYS = [
         case("offboard_user", {"users": [ANA.name], "disable_sign_in": True, "delete_user": False}, ANA),
         ["which queues a job in CIPP", "disable_sign_in"],
     ),
+    (
+        case("set_user_licenses", {"user_ids": [ANA.name], "operation": "Remove", "licenses": [SKU_A]}, ANA),
+        ["CIPP ignores licenses when operation is Remove."],
+    ),
     (case("run_standards", {"template_id": ANA_ID}), ["Run standards", ANA_ID]),
     (
         case(

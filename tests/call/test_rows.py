@@ -39,6 +39,7 @@ ROW = {
     "manager": {"displayName": "Ben"},
     "details": '{"state": "on", "password": "canary-Zq81"}',
     "note": "the canary-Zq81",
+    "owner": "Zoe\u0308",
 }
 
 
@@ -84,12 +85,31 @@ HOLDS: list[tuple[str, Any, bool]] = [
     ("manager.mail", None, True),
     ("details.state", "on", True),
     ("manager", "*Ben*", True),
+    ("owner", "zo\u00eb", True),
 ]
 
 
 @pytest.mark.parametrize(("column", "value", "holds"), HOLDS)
 def test_a_filter_keeps_the_rows_that_are_so(column: str, value: Any, holds: bool) -> None:
     assert keeps({column: value}) is holds
+
+
+STARS = [
+    ("*a*b*", "xaybz", True), ("*a*b*", "xbyaz", False), ("a*a", "a", False), ("a*a", "aa", True), ("*ab*b", "xabb", True),
+    ("*ab*ab", "xab", False), ("**", "x", True), ("a**c", "abc", True), ("*aab*b", "aaabab", True),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("pattern", "text", "holds"), STARS)
+def test_stars_stand_for_anything(pattern: str, text: str, holds: bool) -> None:
+    assert keeps({"displayName": pattern}, {"displayName": text}) is holds
+
+
+def test_no_filter_keeps_the_server_busy() -> None:
+    began = time.monotonic()
+    for pattern, holds in (("*" + "a*" * 99 + "b", False), ("*" * 200, True), ("*a" * 100, True), ("*a" * 99 + "*ab", False)):
+        assert keeps({"displayName": pattern}, {"displayName": "a" * 4_000}) is holds
+    assert time.monotonic() - began < 10
 
 
 def test_all_conditions_of_a_filter_hold_together() -> None:
@@ -123,6 +143,52 @@ def test_fields_choose_columns_in_their_order_and_in_any_letter_case() -> None:
     assert "no_such_column" not in facts
 
 
+def test_a_failure_of_very_many_lines_says_how_many_are_shown() -> None:
+    answer = read_answer(response({"Results": [f"Failed to read {n}" for n in range(90)]}, 500))
+    facts = read_outcome(case("list_users", {}), answer, Asked(NOW)).facts
+    assert (len(facts["details"]), facts["notice"]) == (20, "20 of 90 lines of details are shown.")
+
+
+def test_of_very_many_columns_it_is_said_how_many_more_there_are() -> None:
+    columns = outcome([{f"c{n}": n for n in range(200)}], {"fields": ["nope"]}).facts["columns"]
+    assert (columns[0], columns[-1], len(columns)) == ("c0", "… 50 more", 151)
+
+
+@pytest.mark.parametrize("names", [["name"], ["nope" * 20 + str(n) for n in range(49)] + ["name"]])
+def test_whatever_stands_around_the_rows_an_answer_stays_below_20_000_characters(names: list[str]) -> None:
+    """Tenants that did not answer, columns that are not there, left out ones: all that takes room beside rows."""
+    lost = [{"Tenant": f"tenant{n}.{'x' * 40}.example", "CippStatus": "Could not connect. " * 20} for n in range(60)]
+    wide = {f"{'c' * 60}{n}": n for n in range(90)}
+    rows = [{"Tenant": "a.example", "name": "y" * 900, **wide} for _ in range(90)]
+    changes = {"tenants": {"AllTenants": EVERY_TENANT}, "tenant_count": 61}
+    wanted = {"fields": [*names, "Tenant"], "limit": 1000}
+    said = outcome({"Results": [*rows, *lost]}, wanted, "list_conditional_access_policies", **changes)
+    assert said.facts["returned"] > 5 and len(as_json(said.envelope())) < 20_000
+
+
+def test_columns_that_differ_only_by_case_are_told_apart() -> None:
+    rows = [{"id": "1", "ID": "2", "Id": "3"}, {"id": "4", "ID": "5"}]
+    facts = outcome(rows, {"fields": ["id", "ID", "Id"], "filter": {"ID": "2"}}).facts
+    assert (facts["items"], facts["matched"]) == ([{"id": "1", "ID": "2", "Id": "3"}], 1)
+
+
+@pytest.mark.parametrize(("name", "told"), [("u1", True), (["v", "u1*"], True), ("v*", False), (None, False), (7, False)])
+def test_a_filter_that_may_have_been_meant_as_a_part_says_how_a_part_is_asked_for(name: Any, told: bool) -> None:
+    facts = outcome([{"displayName": f"x{n}"} for n in range(3)], {"filter": {"displayName": name}}).facts
+    assert (facts["empty_because"], "*ana*" in facts.get("next_step", "")) == ("none_matches", told)
+
+
+def test_a_text_that_is_cut_is_said_and_more_of_it_can_be_had() -> None:
+    rows = [{"id": "1", "rawjson": "y" * 5_000, "note": "x" * LONGEST_CELL}]
+    cut = outcome(rows, {"fields": ["rawjson", "note"]}).facts
+    assert cut["items"] == [{"rawjson": "y" * (LONGEST_CELL - 1) + "…", "note": "x" * LONGEST_CELL}]
+    assert cut["notice"] == "1 text was cut at 2000 characters and ends in …; request_options with fields and limit shows 8000."
+    whole = outcome(rows, {"fields": ["rawjson"], "limit": 1}).facts
+    assert whole["items"] == [{"rawjson": "y" * 5_000}] and "notice" not in whole
+    longest = outcome([{"rawjson": "y" * 50_000}], {"fields": ["rawjson"], "limit": 1}).facts
+    assert longest["notice"] == "1 text was cut at 8000 characters and ends in …."
+
+
 def test_a_field_that_no_row_has_is_named_with_those_there_are() -> None:
     facts = outcome([ROW], {"fields": ["displayName", "mail"]}).facts
     assert (facts["items"], facts["no_such_column"]) == ([{"displayName": "Ana Ruiz"}], ["mail"])
@@ -146,6 +212,14 @@ def test_what_is_said_of_a_list_is_said_before_the_filter() -> None:
     assert nobody.message == "50 rows read, none matches the filter."
     nowhere = outcome(rows, {"filter": {"displayName": "u1", "displayName.first": "x"}})
     assert nowhere.message == '50 rows read, none matches the filter; no row has a value at "displayName.first".'
+
+
+@pytest.mark.parametrize(("column", "with_rows"), [("Tenant", 1), ("tenantId", 1), ("domain", None)])
+def test_how_many_tenants_have_rows_is_said_only_where_rows_name_their_tenant(column: str, with_rows: int | None) -> None:
+    changes = {"tenants": {"AllTenants": EVERY_TENANT}, "tenant_count": 2}
+    facts = outcome([{column: "a.example", "displayName": "P"}], None, "list_inactive_accounts", **changes).facts
+    assert facts["coverage"].get("with_rows") == with_rows
+    assert ("1 of 2 tenants have rows" in facts.get("notice", "")) is (with_rows == 1)
 
 
 def test_no_match_in_a_part_of_the_tenants_is_not_called_none() -> None:
@@ -173,7 +247,7 @@ VALUES = TEXTS | st.booleans() | st.integers() | st.none() | st.lists(TEXTS, max
 def test_a_glance_shows_what_a_close_look_would(row: dict[str, Any], secrets: list[str]) -> None:
     found = find_secrets([row, {"clientSecret": secrets}])
     shown, text = Choice(GRAPH, Wanted(), found, row, whole=True).shown(row)
-    close, _ = clean_all(found.mask_all({k: v for k, v in row.items() if v not in (None, "", [])}), LONGEST_CELL)
+    close, _, _ = clean_all(found.mask_all({k: v for k, v in row.items() if v not in (None, "", [])}), LONGEST_CELL)
     assert (shown, text) == (close, as_json(close))
 
 

@@ -55,6 +55,12 @@ def test_a_secret_that_is_named_once_survives_nowhere(given_away: tuple[Any, str
     assert secret not in found.mask(f"a sentence with {secret} in it")
 
 
+@pytest.mark.parametrize("before", ["", " ", "\r\n\t", "\ufeff"])
+def test_a_secret_in_a_text_that_is_json_is_found_whatever_blanks_it_begins_with(before: str) -> None:
+    answer = {"raw": f'{before}[{{"password": "kanari-12345"}}]', "note": "it is kanari-12345"}
+    assert not any("kanari" in t for t in texts_in(find_secrets(answer).mask_all(answer)))
+
+
 def test_the_paths_of_a_manifest_name_secrets_too() -> None:
     answer = {"Results": [{"odd": "kanari-12345", "resultText": "it is kanari-12345 now"}]}
     found = find_secrets(answer, ("Results[].odd",))

@@ -242,6 +242,7 @@ FORGED_PLANS: dict[str, Callable[[Folder, Plan], object]] = {
     "a list": lambda f, p: f.file(p).write_bytes(b"[]"),
     "not text": lambda f, p: f.file(p).write_bytes(b"\xff\xfe\x00"),
     "too deep": lambda f, p: f.file(p).write_bytes(b"[" * 100_000),
+    "no number": lambda f, p: f.file(p).write_bytes(b'{"plan": {"created": NaN}, "mac": "x"}'),
     "a folder": lambda f, p: (f.file(p).unlink(), f.file(p).mkdir()),
 }
 
@@ -277,6 +278,7 @@ FORGED_YESES: dict[str, Callable[[Folder, Plan], object]] = {
     "another digest": lambda f, p: _yes_of(f, p, digest="0" * 64),
     "another channel": lambda f, p: _yes_of(f, p, channel="flag"),
     "too deep": lambda f, p: f.file(p, "yes").write_bytes(b"[" * 100_000),
+    "no number": lambda f, p: f.file(p, "yes").write_bytes(b'{"yes": {"at": 1e999}, "mac": "x"}'),
 }
 
 

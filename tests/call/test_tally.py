@@ -38,6 +38,7 @@ def test_a_ceiling_holds_for_another_process_of_the_same_folder(tmp_path: Path) 
         b'{"entries": []}',
         b'{"entries": {"what": "remove"}, "mac": "x"}',
         b'{"entries": [{"what": "remove", "at": "soon"}], "mac": null}',
+        b'{"entries": [{"what": "remove", "at": NaN}], "mac": "x"}',
         b"[" * 200_000,
         b'{"entries":' * 100_000,
     ],
@@ -52,6 +53,12 @@ def test_damaged_counts_refuse_instead_of_starting_anew(tmp_path: Path, damage: 
             asks()
     (tmp_path / FILE).unlink()
     tally.admit(REMOVE, ONE, flag=False)
+
+
+def test_counts_that_cannot_be_read_are_not_taken_for_none(tmp_path: Path) -> None:
+    (tmp_path / FILE).mkdir()
+    with pytest.raises(PolicyRefused, match="damaged"):
+        counting(tmp_path).admit(REMOVE, ONE, flag=False)
 
 
 def test_an_entry_that_was_taken_out_by_hand_is_seen(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import unicodedata
 from typing import Any
 
@@ -126,13 +127,21 @@ VALUES = st.recursive(
 @many
 @given(VALUES)
 def test_every_text_of_a_value_is_cleaned_keys_included(value: Any) -> None:
-    cleaned, taken = clean_all(value)
-    assert clean_all(cleaned) == (cleaned, 0)
-    assert taken >= 0
+    cleaned, taken, cut = clean_all(value)
+    assert clean_all(cleaned) == (cleaned, 0, 0)
+    assert taken >= 0 and cut == 0
 
 
 def test_a_long_text_is_cut_with_a_sign() -> None:
     assert clean("x" * 50, 10) == "x" * 9 + "…"
+    assert clean("\u200b" * 5_000 + "x" * 50, 10) == "x" * 9 + "…"
+    assert clean("x" + "\u200b" * 50_000 + "x", 10) == "x…"
+
+
+def test_a_text_without_end_is_cut_before_it_is_read() -> None:
+    began = time.monotonic()
+    assert len(clean("@\u0430" * 4_000_000)) <= 4_000
+    assert time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize(

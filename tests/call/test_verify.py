@@ -121,6 +121,7 @@ NO_ROW: dict[str, Callable[[], Any]] = {
     "broken JSON": lambda: response(b'[{"id": '),
     "a queue": lambda: response({"Results": [], "Metadata": {"Queued": True, "QueueId": "q"}}),
     "500": lambda: response(b"Object reference not set to an instance of an object.", 500),
+    "no such tenant": lambda: response(b"Could not get token: AADSTS90002: Tenant 'fabrikam.example' not found.", 500),
     "403": lambda: response(["Failed: Insufficient privileges"], 403),
     "401": lambda: response(b"", 401),
     "302": lambda: response(b"", 302),
@@ -229,6 +230,7 @@ ALREADY = [
     (written("set_user_sign_in", user(accountEnabled=False), user_id=ANA.name, enabled=False), True),
     (CLEAR, False),
     (written("clear_user_immutable_id", user(onPremisesImmutableId=None), user_id=ANA.name), True),
+    (written("clear_user_immutable_id", replace(user(onPremisesImmutableId=None), note="deleted"), user_id=ANA.name), False),
     (RESET, False),
     (DELETE, False),
     (QUEUE, False),
@@ -240,6 +242,89 @@ ALREADY = [
 @pytest.mark.parametrize(("one", "so"), ALREADY)
 def test_a_state_that_was_so_before_is_known(one: Case, so: bool) -> None:
     assert already_so(one) is so
+
+
+APP = {"id": "6f1c1a52-54a3-4ac6-9a0f-0d3e0a6b1c05", "displayName": "7-Zip"}
+VPN = "6f1c1a52-54a3-4ac6-9a0f-0d3e0a6b1c07"
+TO_VPN = {"target": {"@odata.type": "#microsoft.graph.groupAssignmentTarget", "groupId": VPN}, "intent": "required"}
+
+
+@pytest.mark.parametrize(("there", "so"), [([], False), ([TO_VPN], True)])
+def test_what_only_the_row_showed_before_the_call_was_so_too(there: list[Any], so: bool) -> None:
+    """The assignments are no part of the app's state: a replace that fails must not be called done for a group that was in."""
+    app = Target("intune_app", APP["id"], APP["id"], "7-Zip", row={**APP, "assignments": there})
+    one = written("assign_app", app, app_id=app.id, group_ids=[VPN], assignment_mode="replace")
+    evidence = read_back(one, Cipp(ListApps=[{**APP, "assignments": [TO_VPN]}]))
+    assert (evidence.all_shown, evidence.was_so) == (True, so)
+
+
+MFA = written("reset_user_mfa", user_id=ANA.name)
+PASSWORD, PHONE = {"id": "28c10230-6103-485e-b985-444c60001490"}, {"id": "3179e48a-750b-4051-897c-87b9720928f7"}
+
+
+@pytest.mark.parametrize(
+    ("methods", "seen"), [([PASSWORD], SHOWN), ([], SHOWN), ([PASSWORD, PHONE], NOT_SHOWN), ([PHONE], NOT_SHOWN)]
+)
+def test_nothing_but_the_password_may_be_left_and_a_guest_has_not_even_that(methods: list[Any], seen: Seen) -> None:
+    before = {"ListGraphRequest": {"Results": [PASSWORD, PHONE]}}
+    assert read_back(MFA, Cipp(before=before, ListGraphRequest={"Results": methods})).seen == {ANA.id: seen}
+
+
+def test_methods_that_could_not_be_read_are_not_gone() -> None:
+    refused = response("Graph Error: Insufficient privileges", 400)
+    assert read_back(MFA, Cipp(ListGraphRequest=refused)).seen == {ANA.id: UNREADABLE}
+
+
+LEAVER = written("offboard_user", users=[ANA.name], disable_sign_in=True, delete_user=True)
+KEPT = written("offboard_user", users=[ANA.name], disable_sign_in=True, delete_user=False)
+
+
+@pytest.mark.parametrize(("one", "seen"), [(LEAVER, NOT_SHOWN), (KEPT, SHOWN)])
+def test_a_leaver_who_was_to_be_deleted_is_not_shown_by_being_blocked(one: Case, seen: Seen) -> None:
+    cipp = Cipp(ListUsers=[row(accountEnabled=False)])
+
+    async def go() -> Evidence:
+        return await look(cipp.send, catalog().kinds, one, {}, proofs=one.action.verify, looks=(0.0,), wait=anyio.sleep)
+
+    cipp.written = True
+    assert anyio.run(go).seen == {ANA.id: seen}
+
+
+def policy(number: int, family: str) -> dict[str, Any]:
+    return {"id": f"6f1c1a52-54a3-4ac6-9a0f-0d3e0a6b1{number:03}", "displayName": f"Policy {number}", "URLName": family}
+
+
+MINE, BESIDE, APART = policy(1, "Intents"), policy(2, "Intents"), policy(3, "DeviceConfigurations")
+PATCHY = [
+    ([MINE, BESIDE, APART], [BESIDE, APART], (SHOWN, False)),
+    ([MINE, BESIDE, APART], [APART], (NOT_SHOWN, False)),  # the whole family is missing: it could not be read
+    ([MINE, BESIDE, APART], [], (NOT_SHOWN, False)),
+    ([MINE, APART], [APART], (SHOWN, True)),  # nobody can tell: a success is believed, a failure is not called done
+    (response(b"", 500), [BESIDE, APART], (SHOWN, True)),
+]
+
+
+@pytest.mark.parametrize(("before", "after", "shown"), PATCHY)
+def test_a_list_that_leaves_out_what_it_could_not_read_does_not_show_that_something_is_gone(
+    before: Any, after: Any, shown: tuple[Seen, bool]
+) -> None:
+    target = Target("intune_policy", MINE["id"], MINE["id"], "Policy 1", row=MINE)
+    one = written("remove_intune_policy", target, policy_id=target.id, url_name="Intents")
+    evidence = read_back(one, Cipp(before={"ListIntunePolicy": before}, ListIntunePolicy=after))
+    assert (evidence.seen[target.id], evidence.was_so) == shown
+
+
+ANA_IN = {"UserPrincipalName": ANA.name, "Group": "Members", "Type": "User (via M365 Group)"}
+UNREAD = {"UserPrincipalName": None, "Group": "Members", "Type": "M365 Group"}
+
+
+@pytest.mark.parametrize(("after", "seen"), [([], SHOWN), ([UNREAD], NOT_SHOWN), ([ANA_IN], NOT_SHOWN)])
+def test_a_group_that_could_not_be_read_does_not_show_that_its_member_is_out(after: list[Any], seen: Seen) -> None:
+    given = {"user_principal_name": ANA.name, "add": False, "site_url": "https://fabrikam.sharepoint.com/sites/sales"}
+    one = written("set_site_member", ANA, **given)
+    owner = {"UserPrincipalName": BEN.name, "Group": "Owners", "Type": "User"}
+    cipp = Cipp(before={"ListSiteMembers": {"Results": [owner, ANA_IN]}}, ListSiteMembers={"Results": [owner, *after]})
+    assert read_back(one, cipp).seen == {ANA.id: seen}
 
 
 @pytest.mark.parametrize("tool", ["run_standards"])

@@ -67,7 +67,7 @@ def _matching(pattern: str) -> st.SearchStrategy[str]:
 
 @st.composite
 def right(draw: st.DrawFn, action: Action) -> dict[str, Any]:
-    """Arguments that the tool takes: required ones, some of the others, and what its rules then need."""
+    """Arguments that the tool takes: required ones, some of the others, and what its rules then need or leave."""
     listed = inputs.enforced(action)["properties"]
     fields = {f.name: f for f in action.fields}
     given: dict[str, Any] = {}
@@ -85,7 +85,9 @@ def right(draw: st.DrawFn, action: Action) -> dict[str, Any]:
         broken = next((r for r in action.rules if r.problem(filled)), None)
         if broken is None:
             return given
-        for name in broken.needs or (draw(st.sampled_from(broken.one_of)),):
+        for name in broken.ignored:
+            given.pop(name, None)
+        for name in broken.needs or (broken.one_of and (draw(st.sampled_from(broken.one_of)),)):
             if name not in given or not is_given(given[name]):
                 add(name)
                 if fields[name].type == "flag":

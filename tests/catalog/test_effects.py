@@ -96,6 +96,24 @@ def test_a_raise_says_when_it_applies() -> None:
     assert str(Raise.model_validate({"argument": "x", "given": True, "to": "remove"})) == "x is given"
 
 
+def test_a_rule_of_one_of_may_hold_in_a_case_only() -> None:
+    rule = Rule.model_validate({"one_of": ["a", "b"], "when": {"argument": "op", "is": ["Remove"]}})
+
+    assert rule.problem({"op": "Add"}) is None and rule.problem({"op": "Remove", "b": "x"}) is None
+    assert rule.problem({"op": "Remove", "a": False}) == "Give at least one of: a, b; op is Remove."
+
+
+def test_what_is_ignored_is_said_and_refused_only_where_the_rule_says_so() -> None:
+    when = {"argument": "op", "is": ["Add"]}
+    told = Rule.model_validate({"ignored": ["a", "b"], "when": when})
+    refused = Rule.model_validate({"ignored": ["a"], "when": when, "refused": True, "says": "a needs another op."})
+
+    assert told.remark({"op": "Add", "b": "x"}) == "CIPP ignores b when op is Add."
+    assert told.problem({"op": "Add", "b": "x"}) is told.remark({"op": "Remove", "b": "x"}) is None
+    assert refused.problem({"op": "Add", "a": "x"}) == "a needs another op."
+    assert refused.problem({"op": "Remove", "a": "x"}) is refused.problem({"op": "Add", "a": False}) is None
+
+
 def test_a_rule_of_one_of_takes_any_that_says_something() -> None:
     rule = Rule.model_validate({"one_of": ["a", "b"]})
 
@@ -113,7 +131,7 @@ def test_a_rule_of_needs_speaks_only_when_its_condition_holds() -> None:
     assert str(rule) == "Needs at when later is true."
 
 
-@pytest.mark.parametrize("raw", [{}, {"needs": ["a"], "one_of": ["b"]}])
+@pytest.mark.parametrize("raw", [{}, {"needs": ["a"], "one_of": ["b"]}, {"ignored": ["a"]}])
 def test_a_rule_is_of_one_kind(raw: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError, match="either needs or one_of"):
+    with pytest.raises(ValidationError, match="a rule has"):
         Rule.model_validate(raw)

@@ -56,6 +56,7 @@ def test_a_shared_field_gives_what_stands_beside_it_the_last_word(tmp_path: Path
             "exactly one check",
         ),
         ({HERE: ACTION + '[[rules]]\none_of = ["nobody"]\n'}, "no field named nobody"),
+        ({HERE: ACTION + '[verify]\nread = "target"\nblind = ["nobody"]\nexpect = [{ gone = true }]\n'}, "named nobody"),
         ({"actions/user/X.toml": ACTION}, "user/X.toml"),
         ({"actions/user/block-user.toml": ACTION}, "not a tool name"),
         ({"fields.toml": "[tenant"}, "fields.toml is not TOML"),

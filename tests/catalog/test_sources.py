@@ -91,6 +91,15 @@ def test_a_document_adds_operations_and_the_strict_reading_holds_for_them() -> N
     }
 
 
+def test_an_object_is_described_by_the_names_as_they_are_sent() -> None:
+    inner = {
+        "type": "object",
+        "properties": {"@odata.type": {"type": "string"}, "a": {"type": "object", "properties": {"b": {}}}},
+    }
+    (name,) = [f for f in api_of({"/api/AddThing": posting({"policy": inner})}).get("AddThing").fields if f.name == "policy"]
+    assert name.summary == "Has @odata.type, a"
+
+
 def test_a_document_cannot_weaken_what_is_known() -> None:
     read = {"get": {"x-cipp-role": "Identity.User.Read"}}
     api = api_of(

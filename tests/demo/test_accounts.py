@@ -192,6 +192,8 @@ def test_converting_and_archiving(cipp: Any, box: Any) -> None:
     (details,) = cipp.rows("ListUserMailboxDetails", tenantFilter=F, UserID=ANA)
     assert (details["RecipientTypeDetails"], details["ArchiveMailBox"]) == ("SharedMailbox", True)
     assert "Ana Ruiz" in [row["DisplayName"] for row in cipp.rows("ListSharedMailboxStatistics", tenantFilter=F)]
+    (nobody,) = cipp.rows("ListUserMailboxDetails", tenantFilter=F, UserID="nobody@fabrikam.example")
+    assert (nobody["RecipientTypeDetails"], nobody["ForwardAndDeliver"], nobody["ArchiveMailBox"]) == (None, None, True)
 
 
 def test_calendar_rights_are_granted_unless_removal_is_asked_for(cipp: Any, box: Any) -> None:

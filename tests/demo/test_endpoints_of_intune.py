@@ -8,6 +8,7 @@ import pytest
 
 F = "fabrikam.example"
 REF = [{"customerId": "11111111-aaaa-4aaa-8aaa-000000000001", "defaultDomainName": F, "value": F, "label": "Fabrikam"}]
+EVERYWHERE = [{"customerId": "AllTenants", "defaultDomainName": "AllTenants", "value": "AllTenants", "label": "AllTenants"}]
 
 
 def device(cipp: Any, name: str = "FAB-LT-01", tenant: str = F) -> dict[str, Any]:
@@ -107,7 +108,19 @@ def test_any_intent_means_uninstall_and_an_app_of_the_name_is_skipped(cipp: Any,
     box.world.run_due()
     app = next(row for row in cipp.rows("ListApps", tenantFilter=F) if row["displayName"] == "Notes")
     assert app["AppAssignment"] == "All Licensed Users (uninstall)"
-    assert any("exists" in row["status"] for row in cipp.rows("ListApplicationQueue"))
+    assert [row["displayName"] for row in cipp.rows("ListApps", tenantFilter=F)].count("7-Zip") == 1
+    assert cipp.rows("ListApplicationQueue") == []  # taken out before it is tried, however it ends
+
+
+def test_an_app_whose_group_is_not_found_is_made_and_is_for_nobody(cipp: Any, box: Any) -> None:
+    order = {"PackageName": "notes", "ApplicationName": "Notes", "AssignTo": "customGroup", "CustomGroup": "No such group"}
+    cipp.results("AddChocoApp", order | {"selectedTenants": EVERYWHERE})
+    cipp.post("ExecAppUpload")
+    box.world.run_due()
+    for tenant in (F, "contoso.example"):
+        app = next(row for row in cipp.rows("ListApps", tenantFilter=tenant) if row["displayName"] == "Notes")
+        assert app["AppAssignment"] == ""
+    assert [row["status"] for row in cipp.rows("ListApplicationQueue")] == ["Deployed"]  # for tenants that come later
     assert cipp.post("AddChocoApp", order | {"PackageName": "no spaces"}).status_code == 400
 
 
@@ -180,6 +193,14 @@ def test_a_new_policy_a_template_of_its_name_and_replacements(cipp: Any, box: An
     edge = next(row for row in box.world.tenant(F).rows("intune_policies") if row["displayName"] == "Edge settings")
     assert "Edge settings" in edge["_raw"]
     assert cipp.results("AddPolicy", order | {"RAWJson": "{"})[0].startswith("Failed")
+
+
+def test_an_app_protection_policy_stays_where_it_cannot_be_assigned_and_takes_users_as_a_group(cipp: Any) -> None:
+    order = {"tenantFilter": [F], "displayName": "Apps", "TemplateType": "AppProtection", "RAWJson": "{}"}
+    assert cipp.results("AddPolicy", order | {"AssignTo": "AllDevices"})[0].startswith("Failed to add or set policy")
+    assert cipp.results("AddPolicy", order | {"AssignTo": "AllDevicesAndUsers"})[0].startswith("Successfully edited")
+    made = next(row for row in cipp.rows("ListAppProtectionPolicies", tenantFilter=F) if row["displayName"] == "Apps")
+    assert [each["target"]["@odata.type"] for each in made["assignments"]] == ["#microsoft.graph.groupAssignmentTarget"]
 
 
 def test_scripts_and_templates(cipp: Any) -> None:

@@ -160,6 +160,13 @@ def test_the_password_config_is_written_as_a_whole(cipp: Any) -> None:
     assert [row["RoleName"] for row in cipp.rows("ListCustomRole")][-1] == "First line"
 
 
+def test_a_parameter_that_is_false_does_not_get_into_the_task(cipp: Any) -> None:
+    task = {"TenantFilter": {"value": F}, "Name": "Share", "Command": {"value": "Set-CIPPMailboxPermission"}, "RowKey": "op-1"}
+    cipp.results("AddScheduledItem", task | {"Parameters": {"UserId": "ana@fabrikam.example", "AutoMap": False, "Days": 0}})
+    (row,) = cipp.rows("ListScheduledItems", Id="op-1")
+    assert row["Parameters"] == {"UserId": "ana@fabrikam.example"}
+
+
 def test_a_scheduled_command_really_runs(cipp: Any, box: Box) -> None:
     order = {"tenantFilter": {"value": F}, "Name": "Block Ana", "Command": {"value": "Set-CIPPSignInState"}, "RowKey": "op-1",
              "Parameters": {"UserID": ANA, "AccountEnabled": False}, "Recurrence": {"value": "0"}}  # fmt: skip

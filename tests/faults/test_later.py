@@ -13,7 +13,7 @@ from tests.faults.stage import FABRIKAM, Lane, Stage
 
 pytestmark = pytest.mark.anyio
 BEN = f"ben@{FABRIKAM}"
-LEAVE = {"tenant_filter": FABRIKAM, "users": [BEN], "disable_sign_in": True, "remove_licenses": True}
+LEAVE = {"tenant_filter": FABRIKAM, "users": [BEN], "disable_sign_in": True, "convert_to_shared": True}
 BLOCK = {"tenant_filter": FABRIKAM, "user_id": BEN, "enabled": False}
 ALLOW = {"tenant_filter": FABRIKAM, "user_id": BEN, "enabled": True}
 AWAY = {
@@ -42,6 +42,20 @@ async def test_an_offboarding_is_followed_to_its_end_step_by_step_over_a_restart
         assert end.word is Word.DONE
         assert len(end.facts["details"]) == 2, "each step"
         assert (await stage.check(desk, operation)).word is Word.DONE
+
+
+async def test_what_an_offboarding_puts_off_stays_accepted_until_it_shows(lane: Lane) -> None:
+    """CIPP ends the job and takes the licences away in another one, minutes later."""
+    stage = await lane.clean()
+    async with stage.desk() as desk:
+        first = await stage.call(desk, "offboard_user", LEAVE | {"remove_licenses": True})
+        for _ in range(2):  # the second look finds the job long over, and still it is neither in doubt nor done
+            stage.clock.shift += 60
+            await advance(stage, 60)
+            assert (await stage.check(desk, first.facts["operation_id"])).word is Word.ACCEPTED
+        stage.clock.shift += 20 * 60
+        await advance(stage, 20 * 60)
+        assert (await stage.check(desk, first.facts["operation_id"])).word is Word.DONE
 
 
 async def test_a_reference_of_the_callers_own_is_kept_and_finds_the_job_too(lane: Lane) -> None:
@@ -81,6 +95,22 @@ async def test_a_job_whose_steps_fail_in_part_ends_partial(lane: Lane) -> None:
         end = await stage.check(desk, first.facts["operation_id"])
     assert end.word is Word.PARTIAL
     assert {"bad", "good"} <= {line["reads_as"] for line in end.facts["details"]}
+
+
+async def test_a_user_whose_making_broke_off_is_not_called_done_for_what_no_read_shows(lane: Lane) -> None:
+    stage = await lane.clean()
+    name = {"domain": FABRIKAM, "display_name": "Cleo Hart", "aliases": ["c.hart@fabrikam.example"]}
+    stage.box.faults.add(Fault("cut_after", endpoint="AddUser"))
+
+    async def blinded() -> None:
+        stage.box.faults.add(Fault("unavailable", endpoint="ListUsers", times=None))
+
+    stage.at_intent = blinded
+    async with stage.desk() as desk:
+        first = await stage.call(desk, "add_user", {"tenant_filter": FABRIKAM, "username": "cleo", **name})
+        assert first.word is Word.UNKNOWN
+        stage.box.faults.clear()
+        assert (await stage.check(desk, first.facts["operation_id"])).word is Word.PARTIAL
 
 
 async def test_a_scheduled_task_carries_our_mark_and_is_never_an_overwrite(lane: Lane) -> None:
@@ -128,6 +158,20 @@ async def test_a_success_that_does_not_show_yet_is_pending_then_done_when_it_sho
         first = await stage.call(desk, "set_user_sign_in", BLOCK)
         assert (first.word, first.changed, first.is_error) == (Word.PENDING, "unknown", False)
         user(stage.box, "ben", accountEnabled=False)  # the directory agrees with itself at last
+        assert (await stage.check(desk, first.facts["operation_id"])).word is Word.DONE
+
+
+async def test_the_only_one_of_its_kind_is_called_removed_where_cipp_said_so_and_the_list_follows(lane: Lane) -> None:
+    """CIPP leaves out of that list what it cannot read: an empty part of it proves a success, and never undoes a failure."""
+    stage = await lane.clean()
+    tenant = stage.box.world.tenant(FABRIKAM)
+    (script,) = (row for row in tenant.rows("scripts") if row["scriptType"] == "Remediation")
+    given = {"tenant_filter": FABRIKAM, "script_id": script["id"], "script_type": "Remediation"}
+    async with stage.desk() as desk:
+        stage.box.faults.add(Fault("lost", endpoint="RemoveIntuneScript"))
+        first = await stage.call(desk, "remove_intune_script", given)
+        assert first.word is Word.PENDING
+        del tenant.table("scripts")[script["id"]]
         assert (await stage.check(desk, first.facts["operation_id"])).word is Word.DONE
 
 

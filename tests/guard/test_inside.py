@@ -87,6 +87,42 @@ async def test_whoever_is_protected_is_so_in_the_parameters_of_a_task(at: Siege,
     assert (await tried(at, "add_scheduled_item", **AWAY, parameters={"UserID": LENA})).word == "needs_approval"
 
 
+BREAK_GLASS, KIM = f"breakglass@{FABRIKAM}", f"kim@{FABRIKAM}"
+
+
+def beside(at: Siege, who: str) -> list[tuple[str, dict[str, Any]]]:
+    """Calls about a group or a policy that do something to somebody."""
+    tenant = at.box.world.tenant(FABRIKAM)
+    group = next(g["id"] for g in tenant.table("groups").values() if g["displayName"] == "Sales")
+    policy = next(iter(tenant.table("ca_policies")))
+    here = {"tenant_filter": FABRIKAM}
+    return [
+        ("edit_group", here | {"group_id": group, "remove_members": [who]}),
+        ("edit_group", here | {"group_id": group, "remove_owners": [BEN, who]}),
+        ("set_ca_exclusion", here | {"policy_id": policy, "users": [who], "exclusion_type": "Remove"}),
+        ("set_ca_exclusion", here | {"policy_id": policy, "users": [BEN, who], "exclusion_type": "Add"}),
+    ]
+
+
+async def test_whoever_is_protected_is_so_where_the_call_is_about_a_group_or_a_policy(at: Siege) -> None:
+    rules(at, '[protected]\nobjects = ["breakglass@*"]')
+    for who in (BREAK_GLASS, id_of(at, BREAK_GLASS)):
+        for tool, arguments in beside(at, who):
+            refused = await tried(at, tool, **arguments)
+            assert refused.word == "refused" and "is protected by the policy" in refused.message, (tool, refused)
+
+
+async def test_a_privileged_one_among_them_is_named_by_the_role_and_asks_for_the_typed_name(at: Siege) -> None:
+    for tool, arguments in beside(at, KIM):
+        async with at.desk() as desk:
+            waiting = await at.call(desk, tool, arguments)
+            (plan,) = [p for p in desk.plans.all() if p.id == waiting.facts["plan_id"]]
+        assert any("PRIVILEGED: Global Administrator" in line for line in plan.preview["names"]), plan.preview
+        assert plan.phrase != "yes"
+    for tool, arguments in beside(at, BEN)[:1]:
+        assert "names" not in (await tried(at, tool, **arguments)).facts["plan"]
+
+
 async def test_a_protected_name_is_seen_under_any_key(at: Siege) -> None:
     rules(at, '[protected]\nobjects = ["ana@*"]')
     for parameters in ({"Forward": ANA}, {"x": {"y": [{"z": ANA}]}}, {"AccessUser": f" {ANA} "}):
@@ -195,7 +231,7 @@ async def test_a_stored_offboarding_of_the_last_global_administrator_is_not_run_
 
 async def test_an_operation_without_a_manifest_may_not_hold_a_protected_name_anywhere(at: Siege) -> None:
     rules(at, '[protected]\nobjects = ["ana@*"]')
-    for member in (ANA, ANA.upper()):
+    for member in (ANA, ANA.upper(), f"{BEN},{ANA}", f"{BEN}; {ANA}", f"https://x.example/users/{ANA}/", f"Ana Ruiz <{ANA}>"):
         named = {"tenantFilter": FABRIKAM, "Name": member}
         refused = await tried(at, "ExecCIPPDBCache", **named)
         assert refused.word == "refused" and "protected" in refused.message, refused

@@ -89,3 +89,13 @@ def test_a_killed_writer_loses_no_confirmed_record_and_its_open_intents_are_told
             told = {str(r["operation"]) for r in close_orphans(trail, here)}
         assert {op for _, kind, op in kept if kind == "intent"} - ended == told
         assert verify(trail.path, vault).whole
+
+
+def test_a_lock_that_cannot_be_tried_is_no_sign_of_a_death(tmp_path: Path) -> None:
+    vault = Vault(tmp_path)
+    trail = AuditTrail(vault, lambda: 1_790_000_000.0, {})
+    odd = f"run_{'0' * 16}"
+    trail.append("intent", {"operation": "op_1", "instance": odd})
+    with Presence(vault) as here:
+        (vault.ready("run") / f"{odd}.lock").mkdir()
+        assert close_orphans(trail, here) == []

@@ -33,6 +33,7 @@ class Mounted:
     def __init__(self, chosen: settings.Settings, **options: Any) -> None:
         self._socket = socket.socket()
         self._socket.bind(("127.0.0.1", 0))
+        self._socket.listen()  # whoever comes before uvicorn waits, and is not turned away
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}/mcp"
         self._chosen = chosen
         self._options = options

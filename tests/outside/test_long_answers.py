@@ -124,6 +124,17 @@ async def test_a_cursor_past_the_end_leads_nowhere(house: House) -> None:
     first = await house.call("list_users", **T)
     sheet = first["next"].partition(".")[0]
     assert (await house.call("read_more", cursor=f"{sheet}.61"))["outcome"] == "refused"
+    assert (await house.call("read_more", cursor=f"{sheet}.60"))["message"] == "There are no rows after number 60."
+
+
+@pytest.mark.parametrize(("era", "options"), [("auto", {"fields": ["id"]}), ("legacy", {"filter": {"id": "1"}, "limit": 3})])
+async def test_other_rows_and_columns_of_a_list_that_was_read_are_not_passed_over_in_silence(
+    house: House, options: dict[str, Any]
+) -> None:
+    house.box.faults.add(many(60))
+    first = await house.call("list_users", **T)
+    answer = await house.call("read_more", cursor=first["next"], request_options=options)
+    assert answer["outcome"] == "refused" and "Call the tool that gave the list" in answer["next_step"]
 
 
 class Verifier:

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.anyio
 async def houses(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[dict[str, House]]:
     """One house for each era, whose client cannot ask anybody."""
     async with AsyncExitStack() as stack:
-        impatient = {"CIPP_MCP_ANSWER_WITHIN": "3"}
+        impatient = {"CIPP_MCP_ANSWER_WITHIN": "5"}
         yield {
             era: await stack.enter_async_context(opened(era, tmp_path_factory.mktemp(era), impatient, asks=False)) for era in ERAS
         }

@@ -309,6 +309,34 @@ def test_a_form_that_nobody_fills_in_hands_out_the_plan_in_time(brisk: Talk) -> 
     assert any(b"elicitation/create" in line for line in brisk.lines[seen:])
 
 
+NO_ANSWERS = [
+    {},
+    {"action": "ACCEPT"},
+    {"action": "accept", "content": []},
+    {"action": "accept", "content": {"phrase": {"x": ANA}}},
+]
+
+
+@pytest.mark.parametrize("answer", NO_ANSWERS, ids=str)
+def test_an_answer_to_a_form_that_is_none_is_a_no(talk: Begin, box: Box, tmp_path: Path, answer: dict[str, Any]) -> None:
+    before = len(box.world.ledger)
+    server = talk(answers={"elicitation/create": lambda _: answer})
+    server.begin(capabilities={"elicitation": {}})
+    ended = server.call("clear_user_immutable_id", {"tenant_filter": F, "user_id": ANA})
+    assert (ended["outcome"], ended["changed"], len(box.world.ledger)) == ("refused", "no", before)
+    assert "Traceback" not in (tmp_path / "log").read_text(encoding="utf-8")
+
+
+def test_what_is_read_before_a_form_leaves_it_less_time(brisk: Talk, clean_box: Box) -> None:
+    clean_box.faults.add(Fault("late", endpoint="ListUsers", seconds=1.5))
+    began, seen = time.monotonic(), len(brisk.lines)
+    number = brisk.send("tools/call", {"name": "remove_user", "arguments": {"tenant_filter": F, "user_id": f"dora@{F}"}})
+    until(lambda: any(b"elicitation/create" in line for line in brisk.lines[seen:]))
+    until(lambda: any(b"needs_approval" in line for line in brisk.lines[seen:]))
+    assert time.monotonic() - began < 3.8
+    assert text_of(brisk.wait(number))["outcome"] == "needs_approval"
+
+
 def test_an_answer_comes_in_time_though_the_target_cannot_be_read(
     brisk: Talk, clean_box: Box, blocked: Callable[[str], dict[str, Any]]
 ) -> None:

@@ -324,7 +324,7 @@ async def test_of_50_parallel_applies_in_five_processes_exactly_one_runs(by_hand
 
 @pytest.fixture(scope="module")
 async def shared_flag(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
-    choice = {"CIPP_MCP_APPROVAL": "flag", "CIPP_MCP_ANSWER_WITHIN": "1"}
+    choice = {"CIPP_MCP_APPROVAL": "flag", "CIPP_MCP_ANSWER_WITHIN": "3"}
     async with opened("auto", tmp_path_factory.mktemp("flag"), choice, asks=False) as house:
         yield house
 

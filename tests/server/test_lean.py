@@ -16,6 +16,7 @@ import pytest
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
+from cipp_mcp.demo.faults import Fault
 from cipp_mcp.demo.serve import Box
 from cipp_mcp.server.surface import LEAN
 
@@ -94,3 +95,39 @@ async def test_a_change_that_nobody_said_yes_to_and_an_unreviewed_write_send_not
         end = await call(client, "change_action", action="ExecRemoveMailboxRule", arguments=rule)
         assert end["outcome"] in {"refused", "needs_approval"}, end
     assert not box.world.ledger
+
+
+def written(folder: Path) -> str:
+    """Everything that lies in the folder."""
+    return "".join(file.read_text("utf-8", "replace") for file in folder.rglob("*") if file.is_file())
+
+
+TRACE = {"action": "ListMessageTrace", "arguments": {"tenantFilter": FABRIKAM, "days": "2"}}
+MAILS = [{"RecipientAddress": ANA, "Status": "Delivered", "Subject": f"Mail {n}", "Password": "canary-Zq81"} for n in range(90)]
+
+
+async def test_what_an_operation_without_a_manifest_answered_is_shown_like_a_list(box: Box, tmp_path: Path) -> None:
+    box.faults.add(Fault("queued", endpoint="ListMessageTrace", body={"Results": MAILS}, times=None))
+    async with lean(box, tmp_path, "yes") as client:
+        answer = await call(client, "change_action", **TRACE)
+        assert (answer["outcome"], answer["changed"], answer["total"]) == ("claimed", "unknown", 90)
+        more = await call(client, "read_more", cursor=answer["next"], request_options={"limit": 1000})
+        chosen = {"filter": {"Subject": "Mail 7"}, "fields": ["Subject"]}
+        few = await call(client, "change_action", **TRACE, request_options=chosen)
+        wrong = await call(client, "change_action", **TRACE, request_options={"fields": ["nope"]})
+        guess = await call(client, "change_action", **TRACE, request_options={"filter": {"Password": "c*"}})
+        kept = await call(client, "check_operation", operation_id=answer["operation_id"])
+    assert len(answer["items"]) + len(more["items"]) == 90
+    assert guess["outcome"] == "refused" and "holds secrets" in guess["message"]
+    assert few["items"] == [{"Subject": "Mail 7"}]
+    assert wrong["total"] == 90 and 'no row has the column "nope"' in wrong["notice"] and "next_step" not in wrong
+    assert kept["outcome"] == "claimed" and "items" not in kept
+    assert "canary" not in json.dumps([answer, more, few, kept])
+    assert "canary" not in written(tmp_path)
+
+
+async def test_an_empty_list_of_an_operation_without_a_manifest_is_a_list(box: Box, tmp_path: Path) -> None:
+    box.faults.add(Fault("queued", endpoint="ListMessageTrace", body=[], times=None))
+    async with lean(box, tmp_path, "yes") as client:
+        answer = await call(client, "change_action", **TRACE)
+    assert (answer["outcome"], answer["items"], answer["empty_because"]) == ("claimed", [], "read_and_empty")

@@ -19,6 +19,7 @@ from cipp_mcp.catalog.manifests import Catalog
 from cipp_mcp.demo.serve import Box
 from cipp_mcp.errors import InvalidArguments, ManifestError
 from cipp_mcp.server import build
+from cipp_mcp.settings import Surface
 from tests.server.conftest import WITHIN, Room, error_of, settings_of
 
 SHIPPED = runbooks.load()
@@ -151,6 +152,27 @@ async def test_what_the_server_does_not_serve_is_said(box: Box, tmp_path: Path, 
     assert isinstance(answer.messages[0].content, t.TextContent)
     assert "offboard_user (switched off by the operator)" in answer.messages[0].content.text
     assert "list_scheduled_items (its group is not served)" in answer.messages[0].content.text
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("surface", [Surface.ALL, Surface.LEAN])
+async def test_where_tools_are_reached_in_another_way_it_is_said_and_works(
+    box: Box, tmp_path: Path, catalog: Catalog, surface: Surface
+) -> None:
+    async with (
+        wiring.open_desk(settings_of(box, tmp_path), catalog, answer_within=WITHIN) as desk,
+        Client(build(desk, surface=surface), read_timeout_seconds=WITHIN) as client,
+    ):
+        answer = await client.get_prompt("leaver", {"tenant": "fabrikam", "user": "ana"})
+        assert isinstance(answer.messages[0].content, t.TextContent)
+        lean = surface is Surface.LEAN
+        assert ("read_action runs those that only read" in answer.messages[0].content.text) is lean
+        for step in SHIPPED.all["leaver"].steps if lean else ():
+            for tool in set(step.tools) - {x.name for x in (await client.list_tools()).tools}:
+                with pytest.raises(MCPError, match="read_action and change_action run it"):
+                    await client.call_tool(tool, {})
+                described = await client.call_tool("describe_action", {"action": tool})
+                assert described.structured_content and described.structured_content["outcome"] == "done"
 
 
 @given(st.text(max_size=runbooks.LONGEST))

@@ -59,3 +59,13 @@ async def test_a_schema_that_is_too_long_is_left_to_describe_action(box: Box, tm
         described = await client.call_tool("describe_action", {"action": hit["action"]})
     assert "input_schema" not in hit
     assert len((described.structured_content or {})["item"]["input_schema"]["properties"]) > 50
+
+
+async def test_where_only_reads_are_run_only_reads_are_found(box: Box, tmp_path: Path, catalog: Catalog) -> None:
+    chosen = settings_of(box, tmp_path, CIPP_MCP_READ_ONLY="1")
+    async with (
+        wiring.open_desk(chosen, catalog, answer_within=WITHIN, whole=True) as desk,
+        Client(build(desk, surface=Surface.LEAN), read_timeout_seconds=WITHIN) as client,
+    ):
+        found = dict((await client.call_tool("find_action", {"query": "reset a password", "limit": 10})).structured_content or {})
+    assert {hit["effect"] for hit in found["items"]} == {"read"}

@@ -243,3 +243,14 @@ async def test_another_server_of_the_folder_tells_the_end_of_what_has_no_manifes
             with pytest.raises(MCPError):
                 await client.call_tool("ExecGreetUser", GREETING)
         assert effects(box) == ["ExecGreetUser"]
+
+
+async def test_what_a_call_waits_for_the_document_it_has_less_for_cipp(tmp_path: Path, catalog: Catalog) -> None:
+    given = {"action": "ListGreetings", "arguments": {"tenantFilter": FABRIKAM}}
+    with running(NEWER) as box:
+        box.faults.add(Fault("late", endpoint=contract.NAME, seconds=3), Fault("hang", endpoint="ListGreetings"))
+        chosen = settings.read({**box.environment(), "CIPP_MCP_HOME": str(tmp_path)})
+        async with wiring.open_desk(chosen, catalog, answer_within=4, whole=True) as desk:
+            began = anyio.current_time()
+            told = await perform(desk, "read_action", given, Caller())
+            assert (told.word, anyio.current_time() - began < 6) == ("pending", True)

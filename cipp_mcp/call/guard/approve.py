@@ -13,8 +13,6 @@ from typing import Protocol
 from cipp_mcp.call.guard.plan import Plan
 from cipp_mcp.call.guard.store import PlanStore
 
-POLL = 0.25
-
 
 class Reply(StrEnum):
     """What a channel brought back."""

@@ -7,6 +7,7 @@ link to the person. No secret, token or unredacted argument may enter.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -16,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from cipp_mcp.call.guard.seal import Vault, canonical
+from cipp_mcp.call.guard.seal import Vault, canonical, write_whole
 from cipp_mcp.errors import AuditUnavailable
 
 FORMAT = 1
@@ -63,9 +64,10 @@ class AuditTrail:
     def _append(self, kind: str, facts: Mapping[str, Any]) -> int:
         number, before, ended = _tail(self.path)
         handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o600)
+        size = os.fstat(handle).st_size
         try:
             if not ended:  # a record that a crash cut short stays on its own line
-                os.write(handle, b"\n")
+                write_whole(handle, b"\n")
                 if (confirmed := _end(self._vault)) is None or confirmed <= number:
                     facts = {**facts, "after_cut": True}  # it never was confirmed, so nothing is missing
             number, before = self._line(handle, kind, facts, number, before)
@@ -74,6 +76,10 @@ class AuditTrail:
                 mac = self._vault.seal("audit", [number, before])
                 number, before = self._line(handle, "checkpoint", {"of": number, "mac": mac}, number, before)
             os.fsync(handle)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(handle, size)  # what is said not to be written does not stay by half
+            raise
         finally:
             os.close(handle)
         end = {"n": number, "hash": before}
@@ -84,7 +90,7 @@ class AuditTrail:
         at = datetime.fromtimestamp(self._now(), UTC).isoformat(timespec="milliseconds")
         record = {"v": FORMAT, "n": number + 1, "at": at, "kind": kind, **self._common, **facts, "prev": before}
         line = canonical(record | {"seal": self._vault.seal("audit record", record)})
-        os.write(handle, line + b"\n")
+        write_whole(handle, line + b"\n")
         return number + 1, hashlib.sha256(line).hexdigest()
 
     def records(self) -> Iterator[dict[str, Any]]:
@@ -145,7 +151,7 @@ def verify(path: Path, vault: Vault) -> Verdict:
         number = record["n"] if isinstance(record.get("n"), int) else number + 1
         before = hashlib.sha256(line).hexdigest()
     damages += [cut] if cut else []
-    return Verdict(number, tuple(damages) + tuple(_cut_end(path, at, number, vault)))
+    return Verdict(number, tuple(damages) + tuple(_cut_end(at, number, vault)))
 
 
 def _wrong(record: Mapping[str, Any], at: int, number: int, before: str, vault: Vault) -> Iterator[Damage]:
@@ -165,7 +171,7 @@ def _wrong(record: Mapping[str, Any], at: int, number: int, before: str, vault: 
         yield Damage(at, "checkpoint", "carries a checkpoint that is not ours")
 
 
-def _cut_end(path: Path, lines: int, number: int, vault: Vault) -> Iterator[Damage]:
+def _cut_end(lines: int, number: int, vault: Vault) -> Iterator[Damage]:
     """Records that were written and are gone from the end. A crash may leave the mark of the end one append behind."""
     written = _end(vault)
     if written is None and number > 2:

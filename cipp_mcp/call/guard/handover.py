@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -18,7 +19,6 @@ class Handle:
     """What may be told about a secret: how to open it, and until when."""
 
     id: str
-    about: str
     expires: float
 
 
@@ -38,22 +38,25 @@ class SecretBook:
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
         self._kept: dict[str, _Kept] = {}
+        self._turn = threading.Lock()  # the page opens one in a worker thread
 
     def __repr__(self) -> str:
         return f"SecretBook({len(self._kept)} waiting)"
 
-    def keep(self, values: Sequence[str], about: str) -> Handle:
+    def keep(self, values: Sequence[str]) -> Handle:
         """Keep values until they are opened; returns the handle."""
-        self._drop_old()
-        handle = Handle(f"secret_{secrets.token_hex(16)}", about, self._now() + KEPT_FOR)
-        self._kept[handle.id] = _Kept(handle, tuple(values))
+        handle = Handle(f"secret_{secrets.token_hex(16)}", self._now() + KEPT_FOR)
+        with self._turn:
+            self._drop_old()
+            self._kept[handle.id] = _Kept(handle, tuple(values))
         return handle
 
     def take(self, handle_id: str) -> tuple[str, ...] | None:
         """Open a handle: its values, once; None for an unknown, opened or expired one."""
-        self._drop_old()
-        found = next((k for k in self._kept if hmac.compare_digest(k.encode(), handle_id.encode("utf-8", "replace"))), None)
-        return self._kept.pop(found).values if found else None
+        with self._turn:
+            self._drop_old()
+            found = next((k for k in self._kept if hmac.compare_digest(k.encode(), handle_id.encode("utf-8", "replace"))), None)
+            return self._kept.pop(found).values if found else None
 
     def _drop_old(self) -> None:
         for known in [k for k, v in self._kept.items() if v.handle.expires < self._now()]:

@@ -61,7 +61,7 @@ class Presence:
         try:
             with FileLock(place, timeout=0):
                 pass
-        except Timeout:
+        except (Timeout, OSError):  # a lock that cannot be tried says nothing of a death
             return False
         with contextlib.suppress(OSError):
             place.unlink()

@@ -12,11 +12,14 @@ import json
 import os
 import secrets
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 from cipp_mcp.call.guard.key import sealing_key
 from cipp_mcp.errors import AuditUnavailable
+
+MOVES = 25  # half a second of tries
 
 
 def canonical(value: Any) -> bytes:
@@ -29,6 +32,25 @@ def digest(value: Any) -> str:
     return hashlib.sha256(canonical(value)).hexdigest()
 
 
+def write_whole(handle: int, content: bytes) -> None:
+    """All of it, in one piece wherever the disk has room. Raises OSError: it took a part or nothing."""
+    while content:  # a disk that gets full takes the beginning, and says so only when it is asked again
+        content = content[os.write(handle, content) :]
+
+
+def _moved(draft: Path, place: Path) -> None:
+    """Windows refuses for as long as a reader or a virus scanner has the file open, which is moments. Raises OSError."""
+    for tries_left in range(MOVES - 1, -1, -1):
+        try:
+            os.replace(draft, place)
+        except PermissionError:
+            if sys.platform != "win32" or not tries_left:
+                raise
+            time.sleep(0.02)
+        else:
+            return
+
+
 def _own(place: Path) -> None:
     """On Windows file modes say nothing: give the folder to its owner alone, by its access list."""
     if sys.platform != "win32":
@@ -36,8 +58,12 @@ def _own(place: Path) -> None:
     import getpass
     import subprocess
 
-    grant = [f"{getpass.getuser()}:(OI)(CI)F", "*S-1-5-18:(OI)(CI)F"]  # the user, and the system for backups
-    subprocess.run(["icacls", str(place), "/inheritance:r", "/grant:r", *grant], capture_output=True, check=False, timeout=20)
+    domain = os.environ.get("USERDOMAIN", "")  # without it the accounts of Microsoft Entra ID are not found
+    user = f"{domain}\\{getpass.getuser()}" if domain else getpass.getuser()
+    icacls = str(Path(os.environ.get("SYSTEMROOT", r"C:\Windows"), "System32", "icacls.exe"))  # never one of the working folder
+    grant = [f"{user}:(OI)(CI)F", "*S-1-5-18:(OI)(CI)F"]  # the user, and the system for backups
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        subprocess.run([icacls, str(place), "/inheritance:r", "/grant:r", *grant], capture_output=True, check=False, timeout=20)
 
 
 class Vault:
@@ -108,10 +134,15 @@ class Vault:
     def _write(place: Path, content: bytes) -> None:
         handle = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
         try:
-            os.write(handle, content)
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+            try:
+                write_whole(handle, content)
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+        except OSError:
+            with contextlib.suppress(OSError):
+                place.unlink()  # a part of a file is none, and a full disk needs its room
+            raise
 
     def replace(self, name: str, content: bytes) -> None:
         """Write a file in one atomic step, whether it exists or not.
@@ -121,7 +152,11 @@ class Vault:
         """
         try:
             place, draft = self._drafted(name, content)
-            os.replace(draft, place)
+            try:
+                _moved(draft, place)
+            finally:
+                with contextlib.suppress(OSError):
+                    draft.unlink()
         except OSError:
             raise AuditUnavailable("A file in the folder of CIPP_MCP_HOME cannot be written.") from None
 
@@ -143,7 +178,11 @@ class Vault:
 
     def sealed(self, purpose: str, value: Any, mac: Any) -> bool:
         """Whether that MAC is ours; compared in constant time."""
-        return isinstance(mac, str) and hmac.compare_digest(self.seal(purpose, value).encode(), mac.encode("utf-8", "replace"))
+        try:
+            wanted = self.seal(purpose, value)
+        except ValueError:  # NaN and 1e999 can be read, and are no numbers that we write
+            return False
+        return isinstance(mac, str) and hmac.compare_digest(wanted.encode(), mac.encode("utf-8", "replace"))
 
     @property
     def key(self) -> bytes:

@@ -170,10 +170,10 @@ class _Locked:
 
     def read(self) -> list[Entry]:
         raw = self._vault.read(FILE)
-        if raw is None:
+        if raw is None and not (self._vault.folder / FILE).exists():
             return []
         try:
-            kept = json.loads(raw)
+            kept = json.loads(raw or b"")  # what is there and cannot be read is damaged, and no empty count
             entries = [Entry(**e) for e in kept["entries"]]
         except (ValueError, TypeError, KeyError, RecursionError):
             kept, entries = {}, []

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from cipp_mcp.demo.dialect import Call, Endpoint, Reply, as_list, first, truthy, value_of
 from cipp_mcp.demo.tenant import Row, visible
+
+RANGE = re.compile(r"(\d{1,3}\.){3}\d{1,3}(/\d{1,2})?|([0-9A-Fa-f]{1,4}:){1,7}[0-9A-Fa-f]{1,4}(/\d{1,3})?")
+"""What CIPP takes as an address or a range; not an IPv6 address with ::."""
 
 RANK = ("readonly", "editor", "admin", "superadmin")
 
@@ -65,7 +69,7 @@ def add_or_update(call: Call) -> Reply:
     if not key and not name:
         return Reply({"Results": []})
     ranges = [str(each).strip() for each in as_list(call.sent("IpRange.value"))]
-    wrong = [text for text in ranges if not text or not set(text) <= set("0123456789abcdefABCDEF.:/")]
+    wrong = [text for text in ranges if not RANGE.fullmatch(text)]
     stored: dict[str, Any] = {
         "Role": role or None, "IPRange": [text for text in ranges if text not in wrong] or ["Any"],
         "Enabled": call.sent("Enabled") is True, "MCPAllowed": truthy(call.sent("MCPAllowed")),
@@ -83,7 +87,7 @@ def add_or_update(call: Call) -> Reply:
         world.table("api_clients")[key] = row
         world.record(None, "create", "api_client", row, role or "no role")
         said.append(_text(f"API Client created with the name '{row['AppName']}'.", copyField=world.secret(f"client/{key}")))
-    said += [_text(f"'{text}' is neither an address nor a range.", "warning") for text in wrong]
+    said += [_text(f"'{text}' is not a valid IP address or CIDR range.", "warning") for text in wrong]
     return Reply(said)
 
 

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from cipp_mcp.demo import filters, methods, people, schedule
 from cipp_mcp.demo.answers.setup import organisation
 from cipp_mcp.demo.dialect import Call, Endpoint, GraphError, Reply, pick, to_boolean
-from cipp_mcp.demo.tenant import Row, Tenant, visible
+from cipp_mcp.demo.tenant import Row, Tenant, deleted, visible
 
 PAGE = 100
 Rows = list[Row]
@@ -134,7 +134,7 @@ PATHS: tuple[tuple[str, Callable[[Call, Tenant, re.Match[str]], Rows]], ...] = (
     (r"security/alerts(?:_v2)?", _table("alerts")),
     (r"security/incidents", _table("incidents")),
     (r"directory/deletedItems/microsoft\.graph\.(\w+)",
-     lambda c, t, f: [visible(row) for row in t.rows("deleted") if row["_kind"] == f[1]]),
+     lambda c, t, f: [deleted(row) for row in t.rows("deleted") if row["_kind"] == f[1]]),
     (r"directory/deviceLocalCredentials(?:/([^/]+))?", _laps),
     (r"informationProtection/bitlocker/recoveryKeys(?:/([^/]+))?", _bitlocker),
 )  # fmt: skip

@@ -85,12 +85,15 @@ def _create(call: Call, tenant: Tenant, where: str, name: str) -> None:
         "isAssignableToRole": kind == "AzureRole", "resourceProvisioningOptions": [], "onPremisesSyncEnabled": None,
         "onPremisesSamAccountName": None, "groupTypes": types, "mailEnabled": mailed,
         "securityEnabled": kind not in ("Distribution", "M365"),
-        "assignedLicenses": [{"disabledPlans": [], "skuId": str(value_of(each))} for each in as_list(call.sent("licenses"))],
+        "assignedLicenses": [{"disabledPlans": [], "skuId": str(value_of(each))}
+                             for each in as_list(call.sent("licenses")) if kind == "Generic"],
         "_members": [user["id"] for user in members if user], "_owners": [user["id"] for user in owners if user],
-        "_hidden": truthy(call.sent("hideFromGAL")), "_external": truthy(call.sent("allowExternal")),
+        "_hidden": mailed and kind != "M365" and truthy(call.sent("hideFromGAL")),
+        "_external": mailed and kind != "M365" and truthy(call.sent("allowExternal")),
         "_copies": truthy(call.sent("subscribeMembers")),
     }  # fmt: skip
-    tenant.add("groups", row)
+    # Graph, and so the list, does not know the dynamic lists of Exchange.
+    tenant.add("dynamic_lists" if kind == "DynamicDistribution" else "groups", row)
     world.record(tenant, "create", "group", row, kind)
     world.table("group_creations")[key] = {"id": key, "at": world.now()}
 

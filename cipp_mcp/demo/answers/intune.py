@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from cipp_mcp.demo import assignments
 from cipp_mcp.demo.answers import app_policy, nightly
@@ -10,6 +11,7 @@ from cipp_mcp.demo.dialect import Abort, Call, Endpoint, GraphError, Reply, as_l
 from cipp_mcp.demo.tenant import Row, Tenant, visible
 from cipp_mcp.demo.world import World, fine_stamp
 
+ALL_USERS_OF_APPS = "acacacac-9df4-4c7d-9d50-4ef0226f57a9"
 # The template type of an order -> the family in whose Graph path the policy then lives.
 FAMILIES = {
     "AppProtection": "ManagedAppPolicies", "AppConfiguration": "MobileAppConfigurations",
@@ -134,8 +136,17 @@ def _assign_new(call: Call, where: str, row: Row) -> None:
     if to and to.lower() != "on":
         order = assignments.Order(to, [], [], [], str(call.sent("excludeGroup") or ""), "append", None)
         tenant = call.tenant(where)
-        wanted = assignments.merged(row["assignments"], assignments.targets(tenant, order, None), order)
+        wanted = assignments.merged(row["assignments"], _targets(tenant, order, row), order)
         call.world.change(tenant, "intune_policy", row, "assign", assignments=wanted)
+
+
+def _targets(tenant: Tenant, order: assignments.Order, policy: Row) -> list[Row]:
+    """App protection takes groups only: all users are a group of their own, and devices beside them are left out."""
+    if policy.get("URLName") == "ManagedAppPolicies" and (broad := order.assign_to.lower()) in assignments.BROAD:
+        if broad == "alldevices":
+            raise GraphError("App protection policies cannot be assigned to All Devices.")
+        order = replace(order, assign_to="", group_ids=[ALL_USERS_OF_APPS])
+    return assignments.targets(tenant, order, None)
 
 
 def assign_policy(call: Call) -> Reply:
@@ -151,10 +162,8 @@ def assign_policy(call: Call) -> Reply:
         apart = str(call.sent("platformType") or "deviceManagement").lower() == "deviceappmanagement"
         if row and apart is not (row["URLName"] in app_policy.FAMILIES):
             raise GraphError(f"Resource not found for the segment '{family}'.")
-        if row.get("URLName") == "ManagedAppPolicies" and broad.lower().startswith("alldevices"):
-            raise GraphError("App protection policies cannot be assigned to devices.")
         there = row.get("assignments", [])
-        wanted = assignments.merged(there, assignments.targets(tenant, order, None), order)
+        wanted = assignments.merged(there, _targets(tenant, order, row), order)
         call.world.change(tenant, "intune_policy", row, "assign", assignments=wanted)
     except GraphError as refusal:
         return call.failed(f"Failed to assign {order.shown()} to Policy {key}. Error: {refusal}", where)

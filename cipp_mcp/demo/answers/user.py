@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cipp_mcp.demo import filters, offboarding, people, schedule
 from cipp_mcp.demo.dialect import Abort, Call, Endpoint, GraphError, Reply, as_list, in_address, to_boolean, truthy, value_of
-from cipp_mcp.demo.tenant import Row, visible
+from cipp_mcp.demo.tenant import Row, deleted, visible
 
 DEPRECATED = "This function has been deprecated for all users: ask ListGraphRequest instead"
 
@@ -183,7 +183,7 @@ def list_deleted(call: Call) -> Reply:
     rows = call.tenant(call.asked("tenantFilter")).rows("deleted")
     order = list(KINDS)
     rows.sort(key=lambda row: order.index(row["_kind"]))
-    return Reply([{**visible(row), "TargetType": KINDS[row["_kind"]]} for row in rows])
+    return Reply([{**deleted(row), "TargetType": KINDS[row["_kind"]]} for row in rows])
 
 
 def restore_deleted(call: Call) -> Reply:
