@@ -129,7 +129,7 @@ class Stage:
         return [f"{each.verb} {each.target_type} {each.target_name}".strip() for each in self.world.ledger[self._since :]]
 
     def clean(self) -> None:
-        """The world, the faults, the plans, the counts and the operations as at the start."""
+        """The world, the faults, the plans, the counts, CIPP's window and the operations as at the start."""
         self.world.go_back(self._pristine)
         self.box.faults.clear()
         for kept in self.home.iterdir():
@@ -137,6 +137,8 @@ class Stage:
                 shutil.rmtree(kept)
             elif kept.name.startswith("tally"):
                 kept.unlink()
+        for window in self.home.glob("run/window-*"):
+            window.unlink()
 
     async def play(self, case: Case, *faults: Fault) -> Outcome:
         """What comes before, then the case's own call, which the faults strike."""
