@@ -35,6 +35,7 @@ class Case:
         done_before: the same call was done a short while ago, in words; empty when not.
         tenant_count: how many tenants AllTenants stands for.
         pace: how the requests are made of which it needs several.
+        heeded: the arguments without those that CIPP does not look at beside the others: no read-back can show these.
     """
 
     action: Action
@@ -51,6 +52,11 @@ class Case:
     tainted: bool = False
     done_before: str = ""
     pace: Pace = Pace()
+    heeded: Mapping[str, Any] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        idle = self.action.idle(self.arguments)  # once for all: a read-back asks for each row of a list
+        object.__setattr__(self, "heeded", {k: v for k, v in self.arguments.items() if k not in idle})
 
     @property
     def tenant(self) -> Tenant | None:
@@ -88,10 +94,9 @@ class Case:
         )
 
     @property
-    def heeded(self) -> dict[str, Any]:
-        """The arguments without those that CIPP does not look at beside the others: no read-back can show these."""
-        idle = self.action.idle(self.arguments)
-        return {k: v for k, v in self.arguments.items() if k not in idle}
+    def remarks(self) -> list[str]:
+        """What was given and CIPP does not look at, in sentences."""
+        return self.action.remarks(self.arguments)
 
     @property
     def follow(self) -> Follow | None:

@@ -41,8 +41,8 @@ def preview(case: Case) -> dict[str, Any]:
         shown["with"] = settings
     if off := [f.name for f in action.fields if f.optional and case.arguments.get(f.name) is False]:
         shown["switched_off"] = ", ".join(off)
-    if remarks := action.remarks(case.arguments):
-        shown["ignored"] = remarks
+    if case.remarks:
+        shown["ignored"] = case.remarks
     if changes := _changes(case):
         shown["changes"] = changes
     shown["effect"] = str(case.effect)

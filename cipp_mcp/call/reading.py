@@ -90,7 +90,7 @@ class Reading:
             except CippMcpError as error:
                 outcome = results.from_error(error, case.effect)
             await desk.record("outcome", facts | {"outcome": outcome.word.value})
-        return warned(desk, results.with_notice(outcome, *case.action.remarks(case.arguments)))
+        return warned(desk, results.with_notice(outcome, *case.remarks))
 
 
 async def read_again(desk: Desk, kept: Operation, caller: Caller, wanted: Wanted) -> Outcome:
@@ -131,7 +131,7 @@ async def rows_of(
             response.file.close()
     if waiting is not None:
         await anyio.to_thread.run_sync(desk.operations.end, waiting, Outcome(outcome.word, ""))
-    return warned(desk, results.with_notice(outcome, *case.action.remarks(case.arguments)))
+    return warned(desk, results.with_notice(outcome, *case.remarks))
 
 
 def _with_list(desk: Desk, case: Case, outcome: Outcome) -> Outcome:

@@ -153,7 +153,7 @@ class Sending:
         outcome = results.write_outcome(case, verdict, answer, evidence, self.operation, found, handle)
         if answer is not None and case.action.group == API and verdict.word in {Word.CLAIMED, Word.UNKNOWN}:
             outcome = await self._with_rows(case, outcome, response, answer)
-        outcome = results.with_notice(outcome, *case.action.remarks(case.arguments))
+        outcome = results.with_notice(outcome, *case.remarks)
         return outcome, answer, evidence, verdict.job or ""
 
     async def _with_rows(self, case: Case, outcome: Outcome, response: Response, answer: Answer) -> Outcome:
