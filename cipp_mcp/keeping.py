@@ -29,7 +29,7 @@ def keep(home: Path, name: str, value: str) -> Place:
     Raises:
         SettingsError: the folder cannot be written.
     """
-    if write_ring(_entry(home, name), value):
+    if write_ring(entry(home, name), value):
         write_private(home / name, _IN_KEYRING)
         return "keyring"
     write_private(home / name, _IN_FILE + value)
@@ -55,7 +55,7 @@ def read(home: Path, name: str) -> str | None:
         raise SettingsError(f"The file {name} in the folder of CIPP_MCP_HOME cannot be read.", hint="Check its rights.") from None
     if text.startswith(_IN_FILE):
         return text.removeprefix(_IN_FILE)
-    found = read_ring(_entry(home, name))
+    found = read_ring(entry(home, name))
     if found is None:
         raise SettingsError(
             f"What {name} stands for is in the operating system's keyring, which does not give it now.",
@@ -96,8 +96,8 @@ def write_private(place: Path, text: str) -> None:
         ) from None
 
 
-def _entry(home: Path, name: str) -> str:
-    """One entry for each folder: two folders must not share a secret."""
+def entry(home: Path, name: str) -> str:
+    """The name of a keyring entry, one for each folder: two folders must not share a secret."""
     return f"{name}-{hashlib.sha256(os.fsencode(home.resolve())).hexdigest()[:16]}"
 
 

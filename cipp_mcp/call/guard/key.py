@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
-import os
 import secrets
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +17,7 @@ from cipp_mcp.errors import AuditUnavailable
 
 KEY_BYTES = 32
 PLACE = "seal.key"
+ENTRY = "seal"
 LOCK_SECONDS = 30.0
 _IN_KEYRING = b"keyring"
 
@@ -33,7 +32,7 @@ def sealing_key(folder: Path, read: Callable[[str], bytes | None], create: Calla
     if content is None:
         content = _make(folder, read, create)
     if content == _IN_KEYRING:
-        key = _from_keyring(_name(folder))
+        key = _from_keyring(keeping.entry(folder, ENTRY))
         if key is None:
             raise AuditUnavailable(
                 "The sealing key is in the operating system's keyring, which does not give it now.",
@@ -51,7 +50,7 @@ def sealing_key(folder: Path, read: Callable[[str], bytes | None], create: Calla
 def _make(folder: Path, read: Callable[[str], bytes | None], create: Callable[[str, bytes], bool]) -> bytes:
     from filelock import FileLock, Timeout
 
-    key, name = secrets.token_bytes(KEY_BYTES), _name(folder)
+    key, name = secrets.token_bytes(KEY_BYTES), keeping.entry(folder, ENTRY)
     try:
         # A keyring overwrites without a word: of two who come first at once, one would go on with a key that is gone.
         with FileLock(folder / "seal.lock", timeout=LOCK_SECONDS, mode=0o600):
@@ -64,11 +63,6 @@ def _make(folder: Path, read: Callable[[str], bytes | None], create: Callable[[s
             hint="Nothing was sent. Unlock the keyring or make the folder writable, then call again.",
         ) from None
     return read(PLACE) or b""
-
-
-def _name(folder: Path) -> str:
-    """One entry for each folder: several profiles must not share a key."""
-    return f"seal-{hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:16]}"
 
 
 def _from_keyring(name: str) -> bytes | None:
